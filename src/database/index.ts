@@ -1,0 +1,7 @@
+export { WORKER_LOCK_CLASS, type Database, type WorkerLock } from './database.ts'
+export { sqlState, type SystemReason, type Transaction, type UserContext } from './transaction.ts'
+export { connectDatabase, openDatabase, type DatabaseConnection, type OpenedDatabase } from './open.ts'
+export { migrate, NewerSchemaError, shippedMigrations } from './migrate.ts'
+export { EmbeddedStartError, readServerFile, updateServerFile, type EmbeddedServer } from './embedded/index.ts'
+export * from './schema.ts'
+export * from './queries/index.ts'
