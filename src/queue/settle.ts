@@ -1,0 +1,62 @@
+import { sql } from 'drizzle-orm'
+import type { Database, Transaction } from '../database/index.ts'
+import { enqueueService } from './enqueue.ts'
+import { appendEvent } from './events.ts'
+
+/**
+ * Looks whether all documents of a batch have ended, and if so sends it back to `open` or on to `finalizing`.
+ * Runs after the completions committed: of two workers that end the last two documents, the later one sees both.
+ */
+export async function settleBatch(
+  database: Database,
+  workspaceId: string,
+  batchId: string,
+): Promise<'open' | 'finalizing' | null> {
+  return database.asUser({ workspaceId, userId: null }, async (tx) => {
+    if (await hasUnfinished(tx, workspaceId, batchId)) return null
+    return settleLocked(tx, workspaceId, batchId)
+  })
+}
+
+/** The part of settling that may stand in another transaction, e.g. the closing of the intake. */
+export async function settleLocked(
+  tx: Transaction,
+  workspaceId: string,
+  batchId: string,
+): Promise<'open' | 'finalizing' | null> {
+  // an upload holds this lock while it adds documents, so what is seen after it is complete
+  const { rows } = await tx.execute<{ intake: string; status: string; run_number: number }>(sql`
+    select intake, status, run_number from batches
+    where workspace_id = ${workspaceId} and id = ${batchId} and deleted_at is null for no key update`)
+  const batch = rows[0]
+  if (!batch || (await hasUnfinished(tx, workspaceId, batchId))) return null
+  const next = batch.intake === 'open' ? 'open' : 'finalizing'
+  const moved =
+    next === 'open' ? await goIdle(tx, workspaceId, batchId) : await beginFinalizing(tx, workspaceId, batchId)
+  if (!moved) return null
+  await appendEvent(tx, { workspaceId, batchId, type: 'batch.updated', data: { status: next } })
+  if (next === 'finalizing') await enqueueService(tx, 'finalize', { workspaceId, batchId, runNumber: batch.run_number })
+  return next
+}
+
+async function hasUnfinished(tx: Transaction, workspaceId: string, batchId: string): Promise<boolean> {
+  const { rows } = await tx.execute<{ unfinished: boolean }>(sql`
+    select exists (select from jobs j join batches b on b.workspace_id = j.workspace_id and b.id = j.batch_id and b.run_number = j.run_number
+      where j.workspace_id = ${workspaceId} and j.batch_id = ${batchId} and j.kind = 'document'
+        and j.state in ('received', 'queued', 'running', 'retry_wait')) as unfinished`)
+  return rows[0]!.unfinished
+}
+
+async function goIdle(tx: Transaction, workspaceId: string, batchId: string): Promise<boolean> {
+  const { rowCount } = await tx.execute(sql`
+    update batches set status = 'open', opened_at = now(), updated_at = now(), version = version + 1
+    where workspace_id = ${workspaceId} and id = ${batchId} and status in ('queued', 'processing')`)
+  return rowCount === 1
+}
+
+async function beginFinalizing(tx: Transaction, workspaceId: string, batchId: string): Promise<boolean> {
+  const { rowCount } = await tx.execute(sql`
+    update batches set status = 'finalizing', finalizing_at = now(), updated_at = now(), version = version + 1
+    where workspace_id = ${workspaceId} and id = ${batchId} and status in ('open', 'queued', 'processing', 'cancelling', 'paused')`)
+  return rowCount === 1
+}
