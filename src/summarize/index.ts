@@ -1,0 +1,1 @@
+export { readCounters, summarizeBatch, type BatchSummary } from './summary.ts'
