@@ -94,6 +94,7 @@ export const ERRORS = define({
   stale_etag: row(['rejected', 412, 0, 'The batch has changed since it was read.', 'Read it again and repeat the change.']),
   if_match_required: row(['rejected', 428, 0, 'The request must say which version it changes.', 'Send If-Match with the ETag that was read.']),
   batch_expired: row(['rejected', 410, 0, 'The batch has expired.', 'Start a new batch.']),
+  range_not_satisfiable: row(['rejected', 416, 0, 'The content does not have the bytes that were asked for.', 'Ask for bytes inside its size.']),
   payload_too_large: row(['rejected', 413, 0, 'The request is larger than allowed.', 'Send less at once.']),
   unsupported_media_type: row(['rejected', 415, 0, 'The request has a content type that is not accepted.', 'Send JSON or multipart/form-data.']),
   nothing_accepted: row(['rejected', 422, 0, 'None of the files was accepted.', 'See the reason of each file.']),

@@ -1,7 +1,8 @@
 /**
- * Named places where a test can kill the process or make a call fail. Off unless SHEAF_FAILPOINT is set,
- * e.g. `SHEAF_FAILPOINT=after-blob-rename:kill@3` kills the process the third time it gets there.
- * `error` throws an error instead; several points are separated by commas.
+ * Named places where a test can kill the process or make a call fail. Off unless SHEAF_FAILPOINT is set, e.g.
+ * `SHEAF_FAILPOINT=after-blob-rename:kill@3` kills the process the third time it gets there, and
+ * `child-page:hang=slow.pdf` hangs for every subject whose name contains `slow.pdf`. Actions: `kill` (SIGKILL), `error`
+ * (throws), `hang` (computes for ever), `bloat` (takes memory for ever). Several points are separated by commas.
  */
 
 export const FAILPOINTS = {
@@ -27,30 +28,60 @@ export const FAILPOINTS = {
 } as const
 export type Failpoint = keyof typeof FAILPOINTS
 
+const ACTIONS = ['kill', 'error', 'hang', 'bloat'] as const
+type Action = (typeof ACTIONS)[number]
+
 interface Trap {
-  action: 'kill' | 'error'
+  action: Action
+  /** The hit at which it acts; 0 for every hit whose subject contains `subject`. */
   at: number
+  subject: string
   hits: number
 }
 
 const traps = new Map<string, Trap>()
+const SPECIFICATION = new RegExp(`^([a-z-]+):(${ACTIONS.join('|')})(?:@(\\d+)|=(.+))?$`)
 
-/** Arms failpoints from a specification such as `name:kill@3,other:error@1`; throws on an unknown name or action. */
+/** Arms failpoints from a specification; throws on an unknown name or action. */
 export function armFailpoints(specification: string | undefined): void {
   traps.clear()
   for (const part of (specification ?? '').split(',').filter(Boolean)) {
-    const match = /^([a-z-]+):(kill|error)(?:@(\d+))?$/.exec(part.trim())
-    if (!match || !(match[1]! in FAILPOINTS))
-      throw new Error(`SHEAF_FAILPOINT: "${part}" is not name:kill@n or name:error@n with a name of "sheaf failpoints"`)
-    traps.set(match[1]!, { action: match[2] as Trap['action'], at: Number(match[3] ?? 1), hits: 0 })
+    const [, name = '', action, at, subject] = SPECIFICATION.exec(part.trim()) ?? []
+    if (!(name in FAILPOINTS)) {
+      throw new Error(
+        `SHEAF_FAILPOINT: "${part}" is not name:action, name:action@n or name:action=subject with a name of "sheaf failpoints"`,
+      )
+    }
+    traps.set(name, {
+      action: action as Action,
+      at: subject === undefined ? Number(at ?? 1) : 0,
+      subject: subject ?? '',
+      hits: 0,
+    })
   }
 }
 
-/** Marks a place that tests can make fail; costs one map look-up when nothing is armed. */
-export function failpoint(name: Failpoint): void {
+/**
+ * What of a specification is meant for a process that is started again after the first one died of it: a count names one
+ * moment, a subject names every one.
+ */
+export function lastingFailpoints(specification: string | undefined): string | undefined {
+  const lasting = (specification ?? '').split(',').filter((part) => part.includes('='))
+  return lasting.length > 0 ? lasting.join(',') : undefined
+}
+
+/** Marks a place that tests can make fail; costs one look at a map when nothing is armed. */
+export function failpoint(name: Failpoint, subject = ''): void {
   if (traps.size === 0) return
   const trap = traps.get(name)
-  if (!trap || ++trap.hits !== trap.at) return
-  if (trap.action === 'kill') process.kill(process.pid, 'SIGKILL')
-  throw new Error(`failpoint ${name}`)
+  if (!trap) return
+  const isMeant = trap.at === 0 ? subject.includes(trap.subject) : ++trap.hits === trap.at
+  if (isMeant) act(trap.action, name)
+}
+
+function act(action: Action, name: Failpoint): void {
+  if (action === 'kill') process.kill(process.pid, 'SIGKILL')
+  if (action === 'error') throw new Error(`failpoint ${name}`)
+  const taken: Buffer[] = []
+  for (;;) if (action === 'bloat') taken.push(Buffer.alloc(8 * 1024 * 1024, 1))
 }

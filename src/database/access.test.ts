@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { sql } from './drizzle.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestDatabase, testServers, type TestDatabase } from '../../test/support/database.ts'
 import { newId } from '../core/index.ts'

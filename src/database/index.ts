@@ -1,3 +1,4 @@
+export { sql, type SQL } from './drizzle.ts'
 export { WORKER_LOCK_CLASS, type Database, type WorkerLock } from './database.ts'
 export { sqlState, type SystemReason, type Transaction, type UserContext } from './transaction.ts'
 export { connectDatabase, openDatabase, type DatabaseConnection, type OpenedDatabase } from './open.ts'

@@ -1,4 +1,7 @@
-import {
+import { tables } from './drizzle.ts'
+import type { BatchStatus, DocumentError, DocumentState, Pipeline } from '../core/index.ts'
+
+const {
   bigint,
   boolean,
   customType,
@@ -12,8 +15,7 @@ import {
   text,
   timestamp,
   uuid,
-} from 'drizzle-orm/pg-core'
-import type { BatchStatus, DocumentError, DocumentState, Pipeline } from '../core/index.ts'
+} = tables
 
 /**
  * The tables as queries see them. The migrations are the truth; a test compares every column here with the database.

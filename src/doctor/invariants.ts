@@ -1,5 +1,4 @@
-import { sql, type SQL } from 'drizzle-orm'
-import type { Database, UserContext } from '../database/index.ts'
+import { type Database, sql, type SQL, type UserContext } from '../database/index.ts'
 
 /** One thing that should not be. */
 export interface Finding {

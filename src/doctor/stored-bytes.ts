@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
-import { sql } from 'drizzle-orm'
-import type { Database, UserContext } from '../database/index.ts'
+import { type Database, sql, type UserContext } from '../database/index.ts'
 import type { BlobStore } from '../storage/index.ts'
 import type { Finding } from './invariants.ts'
 

@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
 import { ERRORS, failpoint, newId, SheafError, type DocumentState, type ErrorCode } from '../core/index.ts'
-import type { Database, Transaction, UserContext } from '../database/index.ts'
+import { type Database, sql, type Transaction, type UserContext } from '../database/index.ts'
 import {
   appendDocumentEvents,
   appendEvent,

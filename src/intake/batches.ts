@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
 import { newId, SheafError, type Pipeline } from '../core/index.ts'
-import { batches, runs, type Database, type Transaction, type UserContext } from '../database/index.ts'
+import { batches, type Database, runs, sql, type Transaction, type UserContext } from '../database/index.ts'
 import { appendEvent, cancelDocuments, enqueueService, lockBatch, settleLocked, wakeWorkers } from '../queue/index.ts'
 import type { Plan } from './plan.ts'
 

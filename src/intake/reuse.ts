@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
 import { SheafError } from '../core/index.ts'
-import type { Database, UserContext } from '../database/index.ts'
+import { type Database, sql, type UserContext } from '../database/index.ts'
 import type { BlobStore, StagedBlob } from '../storage/index.ts'
 import { admitFiles, type AdmittedFile, type ReceivedFile } from './admit.ts'
 import type { Plan } from './plan.ts'

@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm'
-import type { Database } from '../database/index.ts'
+import { type Database, sql } from '../database/index.ts'
 
 /** A lease: the right to work on a job until `attempt` is overtaken. */
 export interface Lease {

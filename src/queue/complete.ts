@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
 import type { DocumentError, DocumentState } from '../core/index.ts'
-import type { Database, Transaction } from '../database/index.ts'
+import { type Database, sql, type Transaction } from '../database/index.ts'
 import type { Lease } from './claim.ts'
 import { appendDocumentEvents } from './events.ts'
 import type { Verdict } from './retry-policy.ts'

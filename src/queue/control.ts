@@ -1,6 +1,5 @@
-import { sql, type SQL } from 'drizzle-orm'
 import { SheafError, type ErrorCategory } from '../core/index.ts'
-import type { Database, Transaction, UserContext } from '../database/index.ts'
+import { type Database, sql, type SQL, type Transaction, type UserContext } from '../database/index.ts'
 import { describeFailure } from './retry-policy.ts'
 import { startTag, wakeWorkers } from './enqueue.ts'
 import { appendEvent } from './events.ts'

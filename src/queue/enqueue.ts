@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
 import { newId } from '../core/index.ts'
-import type { Transaction } from '../database/index.ts'
+import { sql, type Transaction } from '../database/index.ts'
 
 /** Where the next documents of a batch join the queue, and how far apart they stand. */
 export interface StartTag {

@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm'
-import type { Database, Transaction } from '../database/index.ts'
+import { type Database, sql, type Transaction } from '../database/index.ts'
 
 export type EventType =
   | 'batch.created'

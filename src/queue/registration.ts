@@ -1,7 +1,6 @@
-import { sql } from 'drizzle-orm'
 import { hostname } from 'node:os'
 import { newId } from '../core/index.ts'
-import type { Database } from '../database/index.ts'
+import { type Database, sql } from '../database/index.ts'
 
 export interface Registration {
   /** Names the worker in leases. */

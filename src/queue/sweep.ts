@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm'
-import { WORKER_LOCK_CLASS, type Database } from '../database/index.ts'
+import { type Database, sql, WORKER_LOCK_CLASS } from '../database/index.ts'
 import { settleBatch } from './settle.ts'
 
 /**

@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
 import { batchEnd, type Counters } from '../core/index.ts'
-import type { Transaction } from '../database/index.ts'
+import { sql, type Transaction } from '../database/index.ts'
 
 export interface BatchSummary {
   revision: number

@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
 import type { Pipeline, ReadingIssue } from '../core/index.ts'
-import type { Database } from '../database/index.ts'
+import { type Database, sql } from '../database/index.ts'
 import type { DocumentFacts, Lease, StageResult } from '../queue/index.ts'
 import type { UnpackedMember } from './reader/protocol.ts'
 

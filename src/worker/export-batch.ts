@@ -1,7 +1,6 @@
-import { sql } from 'drizzle-orm'
 import { describeFailure, appendEvent, type Lease, type Outcome } from '../queue/index.ts'
 import { toSheafError } from '../core/index.ts'
-import type { Database } from '../database/index.ts'
+import { type Database, sql } from '../database/index.ts'
 import { exportBatch, type ExportFormat } from '../export/index.ts'
 import type { BlobStore } from '../storage/index.ts'
 

@@ -1,6 +1,5 @@
-import { sql } from 'drizzle-orm'
 import { failpoint } from '../core/index.ts'
-import type { Transaction } from '../database/index.ts'
+import { sql, type Transaction } from '../database/index.ts'
 import { appendEvent, type Lease, type Outcome } from '../queue/index.ts'
 import { summarizeBatch } from '../summarize/index.ts'
 

@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Database } from '../database/index.ts'
 import type { Lease } from '../queue/index.ts'
@@ -12,15 +11,15 @@ import { finalizeBatch } from './finalize.ts'
 import { documentHandler } from './handle-document.ts'
 import { startLeaseLoop } from './lease-loop.ts'
 import { startMaintenance } from './maintenance.ts'
-import { openReaderPool } from './reader/pool.ts'
+import { openReaderPool, type ReaderPool } from './reader/pool.ts'
 
 export interface WorkerOptions {
   database: Database
   store: BlobStore
   /** A folder of this worker alone, on the file system of a local store if there is one. */
   temporary: string
-  /** Reader children. */
-  readers: number
+  /** Reader children: how many, or those that were started before the database was there. */
+  readers: number | ReaderPool
   log: Logger
   retryBaseSeconds: number
   failpoints?: string | undefined
@@ -43,9 +42,10 @@ const SLOTS_PER_READER = 3
 /** Starts a worker: leases, reader children, maintenance. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { database, store, log } = options
-  // children are leftovers of a worker that was killed
-  await rm(options.temporary, { recursive: true, force: true })
-  const readers = openReaderPool(options.readers, join(options.temporary, 'readers'), options.failpoints)
+  const readers =
+    typeof options.readers === 'number'
+      ? openReaderPool(options.readers, options.temporary, options.failpoints)
+      : options.readers
   const loaded = new WeakMap<Lease, DocumentWork>()
   const document = documentHandler({
     store,
@@ -58,7 +58,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const loop = await startLeaseLoop({
     database,
     log,
-    slots: options.readers * SLOTS_PER_READER,
+    slots: readers.size * SLOTS_PER_READER,
     handlers: {
       document,
       finalize: finalizeBatch,

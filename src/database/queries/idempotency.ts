@@ -1,16 +1,25 @@
-import { sql } from 'drizzle-orm'
+import { sql } from '../drizzle.ts'
 import type { Transaction } from '../transaction.ts'
 
 /** Answers are kept for a day, as clients are told. */
 const KEPT_HOURS = 24
 
-export interface KeptAnswer { requestHash: string; status: number; response: unknown }
+export interface KeptAnswer {
+  requestHash: string
+  status: number
+  response: unknown
+}
 
 /**
  * Takes an idempotency key for the transaction that does the work. Whoever comes second waits here until that
  * transaction has ended; then gets its answer, or the key itself when it was rolled back (null).
  */
-export async function takeIdempotencyKey(tx: Transaction, workspaceId: string, key: string, requestHash: string): Promise<KeptAnswer | null> {
+export async function takeIdempotencyKey(
+  tx: Transaction,
+  workspaceId: string,
+  key: string,
+  requestHash: string,
+): Promise<KeptAnswer | null> {
   await tx.execute(sql`
     delete from idempotency_keys where (workspace_id, key) in (
       select workspace_id, key from idempotency_keys where workspace_id = ${workspaceId} and created_at < now() - make_interval(hours => ${KEPT_HOURS})
@@ -24,7 +33,12 @@ export async function takeIdempotencyKey(tx: Transaction, workspaceId: string, k
 }
 
 /** Keeps the answer beside the key, in the transaction that took it. */
-export async function keepAnswer(tx: Transaction, workspaceId: string, key: string, answer: { status: number; response: unknown }): Promise<void> {
+export async function keepAnswer(
+  tx: Transaction,
+  workspaceId: string,
+  key: string,
+  answer: { status: number; response: unknown },
+): Promise<void> {
   await tx.execute(sql`
     update idempotency_keys set status = ${answer.status}, response = ${JSON.stringify(answer.response)}::jsonb
     where workspace_id = ${workspaceId} and key = ${key}`)

@@ -1,4 +1,4 @@
-import { sql, type SQL } from 'drizzle-orm'
+import { sql, type SQL } from '../drizzle.ts'
 import type { BatchStatus, Counters, Pipeline } from '../../core/index.ts'
 import type { Transaction } from '../transaction.ts'
 import { isoTime } from './row-values.ts'
@@ -32,7 +32,16 @@ export interface BatchRow {
 }
 
 const TIMES = [
-  'created', 'updated', 'opened', 'queued', 'started', 'paused', 'closed', 'finalizing', 'ended', 'expires',
+  'created',
+  'updated',
+  'opened',
+  'queued',
+  'started',
+  'paused',
+  'closed',
+  'finalizing',
+  'ended',
+  'expires',
 ] as const
 type BatchTime = (typeof TIMES)[number]
 
@@ -46,7 +55,12 @@ export interface BatchFilter {
 }
 
 /** A batch in its present run, or in an earlier one; null when there is no such batch or run. */
-export async function readBatch(tx: Transaction, workspaceId: string, batchId: string, run?: number): Promise<BatchRow | null> {
+export async function readBatch(
+  tx: Transaction,
+  workspaceId: string,
+  batchId: string,
+  run?: number,
+): Promise<BatchRow | null> {
   const isRun = run === undefined ? sql`r.number = b.run_number` : sql`r.number = ${run}`
   const rows = await selectBatches(tx, isRun, sql`b.workspace_id = ${workspaceId} and b.id = ${batchId}`, 1)
   return rows[0] ?? null
@@ -59,7 +73,9 @@ export function listBatches(tx: Transaction, workspaceId: string, filter: BatchF
     ...(filter.name === undefined ? [] : [sql`b.name = ${filter.name}`]),
     ...(filter.status === undefined ? [] : [sql`b.status = ${filter.status}`]),
     ...(filter.intake === undefined ? [] : [sql`b.intake = ${filter.intake}`]),
-    ...(filter.after ? [sql`(b.created_at, b.id) < (${filter.after.listedAt}::timestamptz, ${filter.after.id}::uuid)`] : []),
+    ...(filter.after
+      ? [sql`(b.created_at, b.id) < (${filter.after.listedAt}::timestamptz, ${filter.after.id}::uuid)`]
+      : []),
   ]
   return selectBatches(tx, sql`r.number = b.run_number`, sql.join(conditions, sql` and `), filter.limit)
 }

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { sql } from '../drizzle.ts'
 import type { Transaction } from '../transaction.ts'
 
 /** Where the bytes of a document lie. */
@@ -14,7 +14,12 @@ export interface ContentRow {
 }
 
 /** Null when the document is not visible. */
-export async function readContent(tx: Transaction, workspaceId: string, documentId: string, run?: number): Promise<ContentRow | null> {
+export async function readContent(
+  tx: Transaction,
+  workspaceId: string,
+  documentId: string,
+  run?: number,
+): Promise<ContentRow | null> {
   const { rows } = await tx.execute<Record<string, unknown>>(sql`
     select d.path, d.sha256, d.bytes, b.status = 'expired' as "isExpired", s.blob_key as "readingKey"
     from documents d

@@ -1,4 +1,4 @@
-import { sql, type SQL } from 'drizzle-orm'
+import { sql, type SQL } from '../drizzle.ts'
 import type { DocumentError, DocumentState, ReadingIssue } from '../../core/index.ts'
 import type { Transaction } from '../transaction.ts'
 import { isoTime } from './row-values.ts'
@@ -66,23 +66,40 @@ export interface DocumentFilter {
   limit: number
 }
 
-interface Place { workspaceId: string; batchId: string; run: number }
+interface Place {
+  workspaceId: string
+  batchId: string
+  run: number
+}
 export type ListedDocument<T> = T & { position: number[] }
 
 /** Documents of a run in input order. */
-export async function listDocuments(tx: Transaction, place: Place, filter: DocumentFilter): Promise<ListedDocument<DocumentRow>[]> {
+export async function listDocuments(
+  tx: Transaction,
+  place: Place,
+  filter: DocumentFilter,
+): Promise<ListedDocument<DocumentRow>[]> {
   const rows = await selectDocuments(tx, sql``, whereListed(place, filter), filter.limit)
   return rows.map((row) => ({ ...toDocument(row), position: row['position'] as number[] }))
 }
 
 /** The same with the details of each document. */
-export async function listDocumentDetails(tx: Transaction, place: Place, filter: DocumentFilter): Promise<ListedDocument<DocumentDetail>[]> {
+export async function listDocumentDetails(
+  tx: Transaction,
+  place: Place,
+  filter: DocumentFilter,
+): Promise<ListedDocument<DocumentDetail>[]> {
   const rows = await selectDocuments(tx, DETAILS, whereListed(place, filter), filter.limit)
   return rows.map((row) => ({ ...toDetail(row), position: row['position'] as number[] }))
 }
 
 /** One document in the present run of its batch, or in an earlier one; null when it is not visible. */
-export async function readDocument(tx: Transaction, workspaceId: string, documentId: string, run?: number): Promise<DocumentDetail | null> {
+export async function readDocument(
+  tx: Transaction,
+  workspaceId: string,
+  documentId: string,
+  run?: number,
+): Promise<DocumentDetail | null> {
   const condition = sql`d.workspace_id = ${workspaceId} and d.id = ${documentId} and j.run_number = ${run ?? sql`b.run_number`}`
   const rows = await selectDocuments(tx, DETAILS, condition, 1)
   return rows[0] ? toDetail(rows[0]) : null
@@ -111,7 +128,12 @@ const DETAILS = sql`,
     and s.document_id = j.document_id and s.generation = j.generation), '{}') as results,
   coalesce((select jsonb_agg(to_jsonb(a) order by a.number) from attempts a where a.workspace_id = j.workspace_id and a.job_id = j.id), '[]') as history`
 
-async function selectDocuments(tx: Transaction, more: SQL, condition: SQL, limit: number): Promise<Record<string, unknown>[]> {
+async function selectDocuments(
+  tx: Transaction,
+  more: SQL,
+  condition: SQL,
+  limit: number,
+): Promise<Record<string, unknown>[]> {
   const { rows } = await tx.execute<Record<string, unknown>>(sql`
     select d.id, d.batch_id, d.position, d.path, d.sha256, d.bytes, d.media_type, d.parent_id, d.duplicate_of, d.created_at, j.run_number, k.type,
       j.language, j.state, j.stage, j.attempt, j.generation, j.leased_by, j.attempt_started_at, j.quarantined, j.pages, j.words, j.issue_count,
@@ -178,7 +200,16 @@ function toAttempts(row: Record<string, unknown>): AttemptRow[] {
   const history = (row['history'] as Record<string, unknown>[]).map(toAttempt)
   const number = row['attempt'] as number
   if (number === 0 || history.some((attempt) => attempt.number === number)) return history
-  return [...history, toAttempt({ ...row, number, worker: row['leased_by'], started_at: row['attempt_started_at'], outcome: row['state'] })]
+  return [
+    ...history,
+    toAttempt({
+      ...row,
+      number,
+      worker: row['leased_by'],
+      started_at: row['attempt_started_at'],
+      outcome: row['state'],
+    }),
+  ]
 }
 
 function toAttempt(row: Record<string, unknown>): AttemptRow {

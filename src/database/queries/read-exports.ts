@@ -1,4 +1,4 @@
-import { sql, type SQL } from 'drizzle-orm'
+import { sql, type SQL } from '../drizzle.ts'
 import type { DocumentError } from '../../core/index.ts'
 import type { Transaction } from '../transaction.ts'
 import { isoTime } from './row-values.ts'
@@ -19,7 +19,14 @@ export interface ExportRow {
   blobKey: string | null
 }
 
-export interface NewExport { workspaceId: string; id: string; batchId: string; run: number; format: string; createdBy: string | null }
+export interface NewExport {
+  workspaceId: string
+  id: string
+  batchId: string
+  run: number
+  format: string
+  createdBy: string | null
+}
 
 export async function insertExport(tx: Transaction, row: NewExport): Promise<void> {
   await tx.execute(sql`
@@ -33,7 +40,12 @@ export async function readExport(tx: Transaction, workspaceId: string, exportId:
 }
 
 /** Exports of a batch, the newest first. Their ids rise with the time, so an id is a place in the list. */
-export function listExports(tx: Transaction, workspaceId: string, batchId: string, page: { before?: string | undefined; limit: number }): Promise<ExportRow[]> {
+export function listExports(
+  tx: Transaction,
+  workspaceId: string,
+  batchId: string,
+  page: { before?: string | undefined; limit: number },
+): Promise<ExportRow[]> {
   const before = page.before === undefined ? sql`true` : sql`e.id < ${page.before}::uuid`
   return selectExports(tx, sql`e.workspace_id = ${workspaceId} and e.batch_id = ${batchId} and ${before}`, page.limit)
 }

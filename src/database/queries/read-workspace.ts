@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { sql } from '../drizzle.ts'
 import type { Transaction } from '../transaction.ts'
 import { isoTime } from './row-values.ts'
 
@@ -27,7 +27,10 @@ export async function readDeletion(tx: Transaction, workspaceId: string, batchId
 }
 
 /** What a workspace holds: batches and documents that are not deleted, and the bytes of all its blobs. */
-export async function readUsage(tx: Transaction, workspaceId: string): Promise<{ batches: number; documents: number; bytes: number }> {
+export async function readUsage(
+  tx: Transaction,
+  workspaceId: string,
+): Promise<{ batches: number; documents: number; bytes: number }> {
   const { rows } = await tx.execute<{ batches: number; documents: number; bytes: number }>(sql`
     select (select count(*) from batches where workspace_id = ${workspaceId} and deleted_at is null) as batches,
       (select count(*) from documents d join batches b on b.workspace_id = d.workspace_id and b.id = d.batch_id and b.deleted_at is null

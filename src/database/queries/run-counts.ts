@@ -1,4 +1,4 @@
-import { sql, type SQL } from 'drizzle-orm'
+import { sql, type SQL } from '../drizzle.ts'
 
 /**
  * The counters of any run, by the formula of the view batch_counts (which only knows the present run): folded tallies

@@ -7,7 +7,14 @@ import { createZstdCompress } from 'node:zlib'
 import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
 import { armFailpoints, failpoint } from '../../core/index.ts'
-import { DEFAULT_UNPACK_LIMITS, HEAD_BYTES, isArchive, sniffMediaType, TAIL_BYTES, unpackArchive } from '../../intake/content.ts'
+import {
+  DEFAULT_UNPACK_LIMITS,
+  HEAD_BYTES,
+  isArchive,
+  sniffMediaType,
+  TAIL_BYTES,
+  unpackArchive,
+} from '../../intake/content.ts'
 import { canRead, readDocument, readerMemoryBytes, readingJsonWriter, type ByteSource } from '../../parse/index.ts'
 import { MAX_TEXT_BYTES, type ReaderAnswer, type ReaderMessage, type ReaderRequest } from './protocol.ts'
 
@@ -25,7 +32,7 @@ function say(message: ReaderMessage): void {
 }
 
 async function serve(request: ReaderRequest): Promise<void> {
-  failpoint('child-start')
+  failpoint('child-start', 'path' in request ? request.path : '')
   let answer: ReaderAnswer
   try {
     answer = await perform(request)
@@ -81,7 +88,7 @@ async function read(request: ReaderRequest & { operation: 'read' }): Promise<Rea
       {
         page: async (page) => {
           writer.page(page)
-          failpoint('child-page')
+          failpoint('child-page', request.path)
           await output.drained()
         },
         progress: (done, total) => say({ type: 'progress', id: request.id, done, total }),

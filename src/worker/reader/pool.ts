@@ -1,4 +1,5 @@
-import { ReaderDied, startReader, type ReaderProcess } from './process.ts'
+import { lastingFailpoints } from '../../core/index.ts'
+import { startReader, type ReaderProcess } from './process.ts'
 
 /** A fixed number of reader children, each lent to one document at a time. */
 export interface ReaderPool {
@@ -25,8 +26,9 @@ export function openReaderPool(size: number, directory: string, failpoints?: str
     if (next) next.take(reader)
     else idle.push(reader)
   }
+  let armed = failpoints
   const start = (): void => {
-    const begun = startReader(directory, failpoints)
+    const begun = startReader(directory, armed)
       .then((reader) => {
         if (closed) return reader.close()
         all.add(reader)
@@ -36,6 +38,7 @@ export function openReaderPool(size: number, directory: string, failpoints?: str
       .catch((error: Error) => waiting.shift()?.fail(error))
       .finally(() => starting.delete(begun))
     starting.add(begun)
+    armed = lastingFailpoints(failpoints)
   }
   const acquire = (): Promise<ReaderProcess> => {
     const reader = idle.pop()
@@ -44,8 +47,8 @@ export function openReaderPool(size: number, directory: string, failpoints?: str
     if (all.size + starting.size < size) start()
     return new Promise((take, fail) => waiting.push({ take, fail }))
   }
-  const giveBack = (reader: ReaderProcess, alive: boolean): void => {
-    if (alive && reader.memoryBytes < RECYCLE_BYTES && reader.served < RECYCLE_REQUESTS) return offer(reader)
+  const giveBack = (reader: ReaderProcess): void => {
+    if (reader.alive && reader.memoryBytes < RECYCLE_BYTES && reader.served < RECYCLE_REQUESTS) return offer(reader)
     all.delete(reader)
     void reader.close()
     if (!closed) start()
@@ -56,17 +59,15 @@ export function openReaderPool(size: number, directory: string, failpoints?: str
     get pids() {
       return [...all].map((reader) => reader.pid)
     },
-    lend: async (_signal, work) => {
+    lend: async (signal, work) => {
       const reader = await acquire()
-      let alive = true
       try {
+        // the wait may have outlasted the lease
+        signal.throwIfAborted()
         return await work(reader)
-      } catch (error) {
-        alive = !(error instanceof ReaderDied)
-        throw error
       } finally {
-        if (alive) await reader.tidy()
-        giveBack(reader, alive)
+        if (reader.alive) await reader.tidy()
+        giveBack(reader)
       }
     },
     close: async () => {

@@ -32,6 +32,7 @@ export interface ReaderProcess {
   readonly inputDirectory: string
   /** The child writes here and nowhere else. */
   readonly outputDirectory: string
+  readonly alive: boolean
   readonly served: number
   readonly memoryBytes: number
   /** Asks one question; rejects with ReaderDied when the child dies, takes too long or too much memory, or `signal` fires. */
@@ -79,6 +80,9 @@ export async function startReader(directory: string, failpoints: string | undefi
     pid: child.pid!,
     inputDirectory,
     outputDirectory,
+    get alive() {
+      return !ended
+    },
     get served() {
       return served
     },
@@ -191,11 +195,17 @@ function readable(program: string): string[] {
 
 let prefix: string[] | undefined
 
-/** A network namespace of its own, where the system allows one: there is nothing to connect to. */
+/**
+ * Programs in front of the child, where the system has them: a network namespace of its own, so that there is nothing
+ * to connect to, and a signal when the worker dies, so that a child that computes for ever does not outlive it.
+ */
 function isolation(): string[] {
-  if (prefix) return prefix
-  const unshare = ['/usr/bin/unshare', '/bin/unshare'].find((path) => existsSync(path))
-  const works = unshare !== undefined && spawnSync(unshare, ['--user', '--net', 'true']).status === 0
-  prefix = works ? [unshare, '--user', '--net'] : []
+  prefix ??= [...works('unshare', ['--user', '--net']), ...works('setpriv', ['--pdeathsig', 'KILL'])]
   return prefix
+}
+
+function works(program: string, options: string[]): string[] {
+  const path = ['/usr/bin', '/bin'].map((folder) => join(folder, program)).find((file) => existsSync(file))
+  if (!path || spawnSync(path, [...options, '/bin/true']).status !== 0) return []
+  return [path, ...options]
 }
