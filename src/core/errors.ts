@@ -141,10 +141,20 @@ export class SheafError extends Error {
   }
 }
 
+function codeOf(error: unknown): unknown {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if (e instanceof SheafError) return e.code
+    const { code } = e as { code?: unknown }
+    if (code !== undefined) return code
+  }
+  return undefined
+}
+
 /** Reads a foreign error (Node, PostgreSQL) as one of ours; what is not recognised is `internal`. */
 export function toSheafError(error: unknown): SheafError {
   if (error instanceof SheafError) return error
-  const code = (error as { code?: unknown } | null)?.code
+  // the query builder wraps what the driver says
+  const code = codeOf(error)
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === '53100') return new SheafError('no_space', undefined, { cause: error })
   if (code === 'EROFS' || code === 'EACCES' || code === 'EIO') return new SheafError('write_failed', undefined, { cause: error })
   if (typeof code === 'string' && (/^(08|57P)/.test(code) || ['ECONNREFUSED', 'ECONNRESET', 'ENOENT_SOCKET', 'EPIPE'].includes(code))) {

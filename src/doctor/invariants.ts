@@ -56,11 +56,9 @@ const CHECKS: readonly Check[] = [
   {
     invariant: 'I2',
     level: 'error',
-    message: 'documents of a run that stand in the queue twice or not at all',
+    message: 'documents that never came to the queue',
     query: (ws) => sql`select d.id::text as sample from documents d where d.workspace_id = ${ws}
-      and (select count(*) from jobs j join batches b on b.workspace_id = j.workspace_id and b.id = j.batch_id and b.run_number >= j.run_number
-        where j.workspace_id = d.workspace_id and j.document_id = d.id and j.kind = 'document' and j.run_number = 1) > 1
-      or (d.workspace_id = ${ws} and not exists (select from jobs j where j.workspace_id = d.workspace_id and j.document_id = d.id and j.kind = 'document'))`,
+      and not exists (select from jobs j where j.workspace_id = d.workspace_id and j.document_id = d.id and j.kind = 'document')`,
   },
   {
     invariant: 'I3',

@@ -21,7 +21,9 @@ export const LEASE_SECONDS = 30
 /**
  * Leases up to `limit` jobs of the given kinds: by priority, then virtual time. Jobs that another worker is leasing in
  * this moment are passed over, and kinds this program does not know are left alone. A claim lost with the database
- * server is harmless (the fence of the completion fails), so it does not wait for the disk.
+ * server is harmless (the fence of the completion fails), so it does not wait for the disk. The locked rows are found
+ * again by their place, because a join on the key reads the whole table for a large claim; a row that somebody changed
+ * between snapshot and lock has moved and is left for the next claim.
  */
 export function claimJobs(
   database: Database,
@@ -34,7 +36,7 @@ export function claimJobs(
     async (tx) => {
       const { rows } = await tx.execute<Record<string, unknown>>(sql`
       with picked as (
-        select workspace_id, id, priority, vt from jobs
+        select ctid as place, priority, vt from jobs
         where state = 'queued' and not held and kind = any(${sql.param(kinds)}::text[])
         order by priority desc, vt, id limit ${limit} for update skip locked
       ), clock as (
@@ -46,7 +48,7 @@ export function claimJobs(
       update jobs j set state = 'running', attempt = j.attempt + 1, attempts_used = least(j.attempts_used + 1, 4), leased_by = ${worker},
         leased_until = now() + make_interval(secs => ${LEASE_SECONDS}), started_at = coalesce(j.started_at, now()),
         attempt_started_at = now(), ended_at = null, next_attempt_at = null, waiting_for = null
-      from picked p where j.workspace_id = p.workspace_id and j.id = p.id
+      where j.ctid = any(array(select place from picked))
       returning j.workspace_id, j.id, j.kind, j.batch_id, j.run_number, j.document_id, j.generation, j.attempt, j.attempts_used,
         j.child_deaths, j.limit_factor, j.data, j.priority, j.vt`)
       if (rows.length > 0) await markStarted(tx, rows)

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { failpoint, type Logger } from '../core/index.ts'
+import { failpoint, toSheafError, type Logger } from '../core/index.ts'
 import type { Database } from '../database/index.ts'
-import { completeJobs, describeFailure, settleBatch, type Completion } from '../queue/index.ts'
+import { completeJobs, judgeFailure, settleBatch, type Completion } from '../queue/index.ts'
 
 export interface CompletionQueueOptions {
   database: Database
@@ -12,6 +12,7 @@ export interface CompletionQueueOptions {
 }
 
 const PAUSE_MS = 250
+const RETRY_SECONDS = 2
 /** A group is tried so often as a whole, then each of it alone, then as an internal failure. */
 const TRIES_TOGETHER = 3
 const TRIES = 6
@@ -61,6 +62,7 @@ export class CompletionQueue {
   async #writeGroup(group: Completion[]): Promise<void> {
     for (const [workspaceId, completions] of Map.groupBy(group, ({ lease }) => lease.workspaceId)) {
       await this.#complete(workspaceId, completions)
+      await Promise.all(completions.map(({ outcome }) => outcome.cleanup?.().catch(() => {})))
     }
   }
 
@@ -111,10 +113,10 @@ export class CompletionQueue {
   }
 }
 
+/** The attempt ends as an error of ours; as any other it is tried again. */
 function asInternalFailure({ lease, outcome }: Completion, error: unknown): Completion {
-  const failure = { code: 'internal' as const, stage: outcome.stage, detail: String(error) }
-  return {
-    lease,
-    outcome: { state: 'failed', stage: outcome.stage, error: describeFailure(failure, lease.attempt, new Date()) },
-  }
+  const { code } = toSheafError(error)
+  const failure = { code, stage: outcome.stage, detail: 'The results could not be saved.' }
+  const verdict = judgeFailure(failure, lease, { baseSeconds: RETRY_SECONDS, random: Math.random(), at: new Date() })
+  return { lease, outcome: { state: verdict.state, stage: outcome.stage, error: verdict.error, verdict } }
 }

@@ -1,10 +1,12 @@
 import type { Pipeline, ReadingIssue } from '../core/index.ts'
 import { type Database, sql } from '../database/index.ts'
 import type { DocumentFacts, Lease, StageResult } from '../queue/index.ts'
+import type { StagedBlob } from '../storage/index.ts'
 import type { UnpackedMember } from './reader/protocol.ts'
 
 /** What a reading left in `results.data`: everything about it but its text. */
 export interface ReadingData {
+  mediaType: string
   title: string | null
   language: string | null
   metadata: Record<string, string>
@@ -29,8 +31,10 @@ export interface DocumentWork {
   facts: DocumentFacts
   results: StageResult[]
   members: (UnpackedMember & { refused?: { code: 'bad_zip' | 'truncated' | 'archive_limits'; detail?: string } })[]
+  /** Bytes that have no name yet. */
+  staged: StagedBlob[]
   /** A reading of the same content by the same reader that is already stored. */
-  stored: { key: string; sha256: string; bytes: number; data: ReadingData; mediaType: string | null } | null
+  stored: { key: string; sha256: string; bytes: number; data: ReadingData } | null
   /** Set by a stage after which nothing is left to do. */
   finished: boolean
 }
@@ -50,7 +54,7 @@ export async function loadDocuments(
       async (tx) =>
         (
           await tx.execute<Record<string, unknown>>(sql`
-      select j.id as job_id, d.id, d.path, d.sha256, d.bytes, d.position, d.media_type, r.pipeline, r.passwords, j.secret,
+      select j.id as job_id, d.id, d.path, d.sha256, d.bytes, d.position, r.pipeline, r.passwords, j.secret,
         s.blob_key, s.blob_sha256, s.data, b.bytes as blob_bytes
       from jobs j
       join documents d on d.workspace_id = j.workspace_id and d.id = j.document_id
@@ -85,6 +89,7 @@ function toWork(lease: Lease, row: Record<string, unknown>): DocumentWork {
     facts: {},
     results: [],
     members: [],
+    staged: [],
     finished: false,
     stored:
       row['blob_key'] === null
@@ -94,7 +99,6 @@ function toWork(lease: Lease, row: Record<string, unknown>): DocumentWork {
             sha256: row['blob_sha256'] as string,
             bytes: row['blob_bytes'] as number,
             data: row['data'] as ReadingData,
-            mediaType: row['media_type'] as string | null,
           },
   }
 }

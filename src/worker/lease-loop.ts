@@ -173,10 +173,16 @@ export class LeaseLoop {
       this.#unforeseen(lease, error),
     )
     this.#running--
-    if (signal.aborted) this.#forget(lease)
+    if (signal.aborted) await this.#drop(lease, outcome)
     else this.#completions.add({ lease, outcome })
     this.#begin()
     if (this.#moreLikely) this.#claim()
+  }
+
+  /** The lease was lost while the work went on: nobody will refer to what it made. */
+  async #drop(lease: Lease, outcome: Outcome): Promise<void> {
+    this.#forget(lease)
+    await outcome.cleanup?.().catch(() => {})
   }
 
   #unforeseen(lease: Lease, error: unknown): Outcome {

@@ -45,7 +45,7 @@ const MEMORY_BYTES = 600 * 1024 * 1024
 /** Brings the content next to the reader, tells its type by content, and unpacks archives. */
 async function admit(work: DocumentWork, context: StageContext): Promise<void> {
   if (work.stored) {
-    work.mediaType = work.stored.mediaType
+    work.mediaType = work.stored.data.mediaType
     return
   }
   work.file = join(context.reader.inputDirectory, String(work.lease.id))
@@ -88,13 +88,10 @@ async function unpack(work: DocumentWork, context: StageContext): Promise<void> 
 async function parse(work: DocumentWork, context: StageContext): Promise<void> {
   const key = readingKey(work.lease.workspaceId, work.document.sha256, READER_VERSION)
   if (work.stored) {
-    work.results.push({
-      stage: 'parse',
-      blobKey: key,
-      blobSha256: work.stored.sha256,
-      blobBytes: work.stored.bytes,
-      data: { ...work.stored.data },
-    })
+    const { sha256, bytes, data } = work.stored
+    // what was noted about the name of another document with this content is not true of this one
+    const issues = data.issues.filter((issue) => issue.code !== 'type_mismatch')
+    work.results.push({ stage: 'parse', blobKey: key, blobSha256: sha256, blobBytes: bytes, data: { ...data, issues } })
     return
   }
   const output = join(context.reader.outputDirectory, `${work.lease.id}.reading`)
@@ -112,8 +109,9 @@ async function parse(work: DocumentWork, context: StageContext): Promise<void> {
   failpoint('after-read')
   const { title, language, metadata, pages, failedPages, words, characters, issues } = answer
   const blob = await context.store.adopt(output)
-  await blob.commit(key)
+  work.staged.push(blob)
   const data: ReadingData = {
+    mediaType: work.mediaType!,
     title,
     language,
     metadata,
@@ -125,7 +123,14 @@ async function parse(work: DocumentWork, context: StageContext): Promise<void> {
     reader: READER_VERSION,
   }
   work.facts.parseMs = answer.milliseconds
-  work.results.push({ stage: 'parse', blobKey: key, blobSha256: blob.sha256, blobBytes: blob.bytes, data: { ...data } })
+  work.results.push({
+    stage: 'parse',
+    blobKey: key,
+    blobSha256: blob.sha256,
+    blobBytes: blob.bytes,
+    place: () => blob.commit(key),
+    data: { ...data },
+  })
 }
 
 /** Draws the facts together that lists and summaries show. */
