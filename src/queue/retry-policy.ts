@@ -27,7 +27,8 @@ export interface Verdict {
 
 /** A document whose own reader child died so often is not read again. */
 export const CHILD_DEATHS_TO_QUARANTINE = 2
-const DEPENDENCY_WAIT_SECONDS = 5
+/** How long to wait for a dependency, in units of the first backoff: 5 s by default. */
+const DEPENDENCY_WAIT = 2.5
 const LONGEST_DELAY_SECONDS = 300
 
 /**
@@ -57,7 +58,7 @@ export function judgeFailure(
       error: null,
       attemptCounts: false,
       waitingFor: failure.waitingFor,
-      delaySeconds: DEPENDENCY_WAIT_SECONDS * (0.5 + options.random / 2),
+      delaySeconds: options.baseSeconds * DEPENDENCY_WAIT * (0.5 + options.random / 2),
     }
   }
   const mayRetry = !quarantined && lease.attemptsUsed <= definition.retries

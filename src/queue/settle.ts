@@ -1,4 +1,4 @@
-import { type Database, sql, type Transaction } from '../database/index.ts'
+import { type Database, sql, type SQL, type Transaction } from '../database/index.ts'
 import { enqueueService } from './enqueue.ts'
 import { appendEvent } from './events.ts'
 
@@ -40,11 +40,21 @@ export async function settleLocked(
 
 async function hasUnfinished(tx: Transaction, workspaceId: string, batchId: string): Promise<boolean> {
   const { rows } = await tx.execute<{ unfinished: boolean }>(sql`
-    select exists (select from jobs j join batches b on b.workspace_id = j.workspace_id and b.id = j.batch_id and b.run_number = j.run_number
-      where j.workspace_id = ${workspaceId} and j.batch_id = ${batchId} and j.kind = 'document'
-        and j.state in ('received', 'queued', 'running', 'retry_wait')) as unfinished`)
-  return rows[0]!.unfinished
+    select ${unfinishedDocuments} as unfinished from batches b where b.workspace_id = ${workspaceId} and b.id = ${batchId}`)
+  return rows[0]?.unfinished ?? false
 }
+
+/**
+ * Whether documents of the run of batch `b` have not ended: one look into each of the three indexes. Of the queue the
+ * end is looked at, because at its front stand the entries of what has been taken since the last vacuum.
+ */
+export const unfinishedDocuments: SQL = sql`(
+  exists (select from jobs j where j.workspace_id = b.workspace_id and j.batch_id = b.id and j.run_number = b.run_number
+    and j.kind = 'document' and j.state = 'running')
+  or exists (select from (select j.kind from jobs j where j.workspace_id = b.workspace_id and j.batch_id = b.id and j.run_number = b.run_number
+    and j.kind = 'document' and j.state = 'queued' order by j.vt desc limit 1) last)
+  or exists (select from jobs j where j.workspace_id = b.workspace_id and j.batch_id = b.id and j.run_number = b.run_number
+    and j.kind = 'document' and j.state in ('received', 'retry_wait')))`
 
 async function goIdle(tx: Transaction, workspaceId: string, batchId: string): Promise<boolean> {
   const { rowCount } = await tx.execute(sql`

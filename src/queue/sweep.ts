@@ -1,5 +1,5 @@
 import { type Database, sql, WORKER_LOCK_CLASS } from '../database/index.ts'
-import { settleBatch } from './settle.ts'
+import { settleBatch, unfinishedDocuments } from './settle.ts'
 
 /**
  * What keeps the queue moving when a process dies or nobody looks: each function is safe to run in every worker at the
@@ -79,9 +79,8 @@ export function feedStarving(database: Database): Promise<void> {
 export async function settleForgotten(database: Database): Promise<void> {
   const forgotten = await database.asSystem('settle', async (tx) => {
     const { rows } = await tx.execute<{ workspace_id: string; id: string }>(sql`
-      select workspace_id, id from batches b where (status in ('queued', 'processing', 'cancelling') or (status in ('open', 'paused') and intake = 'closed')) and deleted_at is null and not exists (
-        select from jobs j where j.workspace_id = b.workspace_id and j.batch_id = b.id and j.run_number = b.run_number and j.kind = 'document'
-          and j.state in ('received', 'queued', 'running', 'retry_wait')) limit 100`)
+      select workspace_id, id from batches b where (status in ('queued', 'processing', 'cancelling') or (status in ('open', 'paused') and intake = 'closed')) and deleted_at is null
+        and not ${unfinishedDocuments} limit 100`)
     return rows
   })
   for (const batch of forgotten) await settleBatch(database, batch.workspace_id, batch.id)

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { failpoint, toSheafError, type Logger } from '../core/index.ts'
 import type { Database } from '../database/index.ts'
-import { completeJobs, judgeFailure, settleBatch, type Completion } from '../queue/index.ts'
+import { completeJobs, judgeFailure, settleBatch, type Completion, type Failure } from '../queue/index.ts'
 
 export interface CompletionQueueOptions {
   database: Database
@@ -9,6 +9,8 @@ export interface CompletionQueueOptions {
   log: Logger
   /** Called after each group was written (or given up), whatever became of it. */
   onWritten(completions: readonly Completion[]): void
+  /** Batches of which this worker still holds documents: their end comes with one of those. */
+  unfinishedBatches(): ReadonlySet<string | null>
 }
 
 const PAUSE_MS = 250
@@ -96,8 +98,10 @@ export class CompletionQueue {
 
   #settle(): void {
     if (this.#settling || this.#toSettle.size === 0) return
-    const batches = [...this.#toSettle]
+    const unfinished = this.#options.unfinishedBatches()
+    const batches = [...this.#toSettle].filter(([batchId]) => !unfinished.has(batchId))
     this.#toSettle.clear()
+    if (batches.length === 0) return
     this.#settling = this.#settleAll(batches).finally(() => {
       this.#settling = null
       if (!this.#writing) this.#settle()
@@ -113,10 +117,18 @@ export class CompletionQueue {
   }
 }
 
-/** The attempt ends as an error of ours; as any other it is tried again. */
-function asInternalFailure({ lease, outcome }: Completion, error: unknown): Completion {
+/**
+ * The attempt ends as an error of ours and is tried again as any other. Work of the program itself (finalising,
+ * deleting) has nobody who could retry it, so it waits for whatever is away as long as it takes.
+ */
+export function asInternalFailure({ lease, outcome }: Completion, error: unknown): Completion {
   const { code } = toSheafError(error)
-  const failure = { code, stage: outcome.stage, detail: 'The results could not be saved.' }
+  const failure: Failure = {
+    code,
+    stage: outcome.stage,
+    detail: 'The results could not be saved.',
+    ...(lease.kind !== 'document' && { waitingFor: 'storage' }),
+  }
   const verdict = judgeFailure(failure, lease, { baseSeconds: RETRY_SECONDS, random: Math.random(), at: new Date() })
   return { lease, outcome: { state: verdict.state, stage: outcome.stage, error: verdict.error, verdict } }
 }

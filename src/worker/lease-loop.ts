@@ -3,7 +3,6 @@ import { failpoint, type Logger } from '../core/index.ts'
 import type { Database } from '../database/index.ts'
 import {
   claimJobs,
-  describeFailure,
   heartbeat,
   registerWorker,
   releaseLeases,
@@ -12,7 +11,7 @@ import {
   type Outcome,
   type Registration,
 } from '../queue/index.ts'
-import { CompletionQueue } from './completion-queue.ts'
+import { asInternalFailure, CompletionQueue } from './completion-queue.ts'
 
 /** Works on one lease. Must not throw for anything a document can do; `signal` fires when the lease is lost. */
 export type Handler = (lease: Lease, signal: AbortSignal) => Promise<Outcome>
@@ -58,6 +57,8 @@ export class LeaseLoop {
   readonly #completions: CompletionQueue
   readonly #held = new Map<number, Held>()
   readonly #waiting: Lease[] = []
+  /** Leases whose attempts have ended here, and how many of them are failed for good. */
+  readonly finished = { leases: 0, failed: 0 }
   #running = 0
   #taken = 0
   #stopping = false
@@ -80,6 +81,7 @@ export class LeaseLoop {
       log,
       worker: this.worker,
       onWritten: (group) => this.#written(group),
+      unfinishedBatches: () => new Set(this.#held.values().map(({ lease }) => lease.batchId)),
     })
   }
 
@@ -187,12 +189,15 @@ export class LeaseLoop {
 
   #unforeseen(lease: Lease, error: unknown): Outcome {
     this.#options.log.error({ err: error, job: lease.id, kind: lease.kind }, 'a handler failed')
-    const failure = { code: 'internal' as const, stage: 'save', detail: String(error) }
-    return { state: 'failed', stage: 'save', error: describeFailure(failure, lease.attempt, new Date()) }
+    return asInternalFailure({ lease, outcome: { state: 'failed', stage: 'save', error: null } }, error).outcome
   }
 
   #written(group: readonly Completion[]): void {
-    for (const { lease } of group) this.#forget(lease)
+    for (const { lease, outcome } of group) {
+      this.#forget(lease)
+      this.finished.leases++
+      if (outcome.state === 'failed') this.finished.failed++
+    }
     const now = performance.now()
     const rate = group.length / Math.max(0.5, now - this.#lastWritten)
     this.#lastWritten = now

@@ -3,10 +3,9 @@ import { copyFile, link, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ReadingIssue } from '../core/index.ts'
 import type { Failure, Lease } from '../queue/index.ts'
-import type { BlobStore } from '../storage/index.ts'
 import type { DocumentWork } from './document-work.ts'
 import type { ReaderProcess } from './reader/process.ts'
-import { StageFailure, STAGES } from './stages.ts'
+import { StageFailure, STAGES, type StageContext } from './stages.ts'
 
 /** A file of this machine that is read without being stored. */
 export interface FileToRead {
@@ -67,13 +66,14 @@ function workFor({ number, path, sha256, depth, passwords }: FileToRead): Docume
     facts: {},
     results: [],
     members: [],
+    staged: [],
     stored: null,
     finished: false,
   }
 }
 
 /** What the stages need of a store: the content comes from a file, and what was read goes to one. */
-function passingStore(source: string | Buffer, reading: string): BlobStore {
+function passingStore(source: string | Buffer, reading: string): StageContext['store'] {
   const place = async (path: string): Promise<void> => {
     // a link where it is possible: the reader may not write to its input
     await link(source, path).catch(() => copyFile(source, path, constants.COPYFILE_FICLONE))
@@ -84,7 +84,7 @@ function passingStore(source: string | Buffer, reading: string): BlobStore {
       await rename(file, reading)
       return { sha256: '', bytes: 0, commit: () => Promise.resolve(), discard: () => Promise.resolve() }
     },
-  } as unknown as BlobStore
+  }
 }
 
 /** Members leave the reader's folder before the reader is given to somebody else. */

@@ -9,7 +9,7 @@ import { ReaderDied, type ReaderLimits, type ReaderProcess } from './reader/proc
 
 /** What a stage may use. */
 export interface StageContext {
-  store: BlobStore
+  store: Pick<BlobStore, 'materialise' | 'adopt'>
   reader: ReaderProcess
   signal: AbortSignal
 }
@@ -42,7 +42,7 @@ const SECONDS_PER_PAGE = 2
 const LONGEST_SECONDS = 600
 const MEMORY_BYTES = 600 * 1024 * 1024
 
-/** Brings the content next to the reader, tells its type by content, and unpacks archives. */
+/** Brings the content next to the reader, checks that it is what was stored, tells its type, and unpacks archives. */
 async function admit(work: DocumentWork, context: StageContext): Promise<void> {
   if (work.stored) {
     work.mediaType = work.stored.data.mediaType
@@ -50,7 +50,12 @@ async function admit(work: DocumentWork, context: StageContext): Promise<void> {
   }
   work.file = join(context.reader.inputDirectory, String(work.lease.id))
   await context.store.materialise(sourceKey(work.lease.workspaceId, work.document.sha256), work.file)
-  const answer = await ask(work, context, 'admit', { operation: 'detect', file: work.file, name: work.document.path })
+  const answer = await ask(work, context, 'admit', {
+    operation: 'detect',
+    file: work.file,
+    name: work.document.path,
+    sha256: work.document.sha256,
+  })
   if (answer.operation !== 'detect') throw unexpected('admit', answer)
   work.mediaType = answer.mediaType
   if (answer.mismatch) work.issues.push({ code: 'type_mismatch', message: answer.mismatch })

@@ -30,6 +30,8 @@ export interface WorkerOptions {
 export interface Worker {
   readonly number: number
   readonly readerPids: number[]
+  /** Leases whose attempts have ended here, and how many of them are failed for good. */
+  readonly finished: { readonly leases: number; readonly failed: number }
   untilIdle(milliseconds: number): Promise<void>
   /** Graceful: no new leases, running ones get `graceMs`, the rest goes back without using up an attempt. */
   stop(graceMs?: number): Promise<void>
@@ -72,6 +74,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   })
   return {
     number: loop.worker,
+    finished: loop.finished,
     get readerPids() {
       return readers.pids
     },

@@ -3,8 +3,10 @@
  * environment, no network, and is killed when it takes too long or too much memory. It never throws for bad input.
  */
 import { open, stat } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
 import { createZstdCompress } from 'node:zlib'
-import { createWriteStream } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
 import { once } from 'node:events'
 import { armFailpoints, failpoint } from '../../core/index.ts'
 import {
@@ -54,6 +56,7 @@ function perform(request: ReaderRequest): Promise<ReaderAnswer> {
 }
 
 async function detect(request: ReaderRequest & { operation: 'detect' }): Promise<ReaderAnswer> {
+  if ((await hashOf(request.file)) !== request.sha256) return { operation: 'failed', code: 'blob_corrupt' }
   const source = await openSource(request.file)
   try {
     const head = await source.read(0, HEAD_BYTES)
@@ -63,6 +66,12 @@ async function detect(request: ReaderRequest & { operation: 'detect' }): Promise
   } finally {
     await source.close()
   }
+}
+
+async function hashOf(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(file), hash)
+  return hash.digest('hex')
 }
 
 async function unpack(request: ReaderRequest & { operation: 'unpack' }): Promise<ReaderAnswer> {

@@ -2,7 +2,7 @@ import type { ErrorCode, ReadingIssue } from '../../core/index.ts'
 
 /** What a worker asks its reader child, one request at a time. Paths are inside the child's own folders. */
 export type ReaderRequest =
-  | { id: number; operation: 'detect'; file: string; name: string }
+  | { id: number; operation: 'detect'; file: string; name: string; sha256: string }
   | {
       id: number
       operation: 'unpack'
