@@ -4,6 +4,7 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { openapiDocument } from '../src/api/index.ts'
 import { renderErrors } from './gen/errors.ts'
 import { renderFailpoints } from './gen/failpoints.ts'
 import { renderJobStates } from './gen/job-states.ts'
@@ -18,6 +19,7 @@ const GENERATED: GeneratedFile[] = [
   { file: 'docs/reference/errors.md', render: renderErrors },
   { file: 'docs/reference/job-states.md', render: renderJobStates },
   { file: 'docs/reference/failpoints.md', render: renderFailpoints },
+  { file: 'docs/reference/openapi.json', render: async () => `${JSON.stringify(await openapiDocument(), null, 2)}\n` },
 ]
 
 const root = new URL('..', import.meta.url)

@@ -1,3 +1,4 @@
+export * from './api-key.ts'
 export * from './errors.ts'
 export * from './failpoints.ts'
 export * from './ids.ts'

@@ -79,6 +79,9 @@ async function once<T>(
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect()
+  // without a listener a connection that is cut while we hold it would end the process
+  const cut = (): void => {}
+  client.on('error', cut)
   let broken: Error | undefined
   try {
     await client.query(begin)
@@ -97,6 +100,7 @@ async function once<T>(
     })
     throw error
   } finally {
+    client.off('error', cut)
     // a connection that could not even roll back is thrown away
     client.release(broken)
   }

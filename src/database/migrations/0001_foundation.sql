@@ -149,22 +149,25 @@ create table jobs (
   started_at timestamptz,
   attempt_started_at timestamptz,
   ended_at timestamptz,
-  primary key (workspace_id, id),
+  primary key (workspace_id, id) with (fillfactor = 40),
   foreign key (workspace_id, batch_id) references batches (workspace_id, id) on delete cascade,
   constraint a_document_job_names_its_document check (kind <> 'document' or (batch_id is not null and run_number is not null and document_id is not null)),
   constraint succeeded_means_every_page check (state <> 'succeeded' or failed_pages = 0),
   constraint failed_has_an_error check (kind <> 'document' or state not in ('failed', 'needs_input') or (error_code is not null and error_category is not null)),
   constraint running_is_leased check ((state = 'running') = (leased_by is not null))
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
-create unique index jobs_by_document on jobs (workspace_id, document_id, run_number) where kind = 'document';
+-- Taking a job and ending it writes an entry into every index whose condition then holds, and that is half of what the
+-- queue costs: no index may hold both waiting and running jobs, and those that hold all jobs keep room for the two
+-- entries that follow the first.
+create unique index jobs_by_document on jobs (workspace_id, document_id, run_number) with (fillfactor = 40) where kind = 'document';
+create index jobs_by_batch on jobs (workspace_id, batch_id, run_number, document_id) with (fillfactor = 40);
 create index jobs_claimable on jobs (priority desc, vt, id) where state = 'queued' and not held;
-create index jobs_backlog on jobs (workspace_id, batch_id, vt) where state = 'queued';
-create index jobs_running on jobs (leased_by) where state = 'running';
+create index jobs_backlog on jobs (workspace_id, batch_id, run_number, vt) where state = 'queued';
+create index jobs_running on jobs (workspace_id, batch_id, run_number) where state = 'running';
+create index jobs_not_queued on jobs (workspace_id, batch_id, run_number) where state in ('received', 'retry_wait');
 create index jobs_due on jobs (next_attempt_at) where state = 'retry_wait';
-create index jobs_unfinished on jobs (workspace_id, batch_id, run_number) where state in ('received', 'queued', 'running', 'retry_wait');
 create index jobs_with_error on jobs (workspace_id, batch_id, run_number, error_code, document_id) where state in ('failed', 'needs_input');
 create index jobs_last_error on jobs (workspace_id, batch_id, run_number, ended_at) where state in ('failed', 'needs_input');
-create index jobs_by_batch on jobs (workspace_id, batch_id, run_number, document_id);
 
 -- Attempts that came before the present one of a job (the present one stands in the job itself).
 create table attempts (

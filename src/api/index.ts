@@ -1,0 +1,2 @@
+export { buildApi, openapiDocument } from './build-api.ts'
+export type { ApiOptions } from './services.ts'
