@@ -40,7 +40,12 @@ export function openPool(connection: pg.ClientConfig, size: number): Database {
     options: '-c role=sheaf_login -c search_path=sheaf,pg_temp',
     application_name: 'sheaf',
   }
-  const pool = new pg.Pool({ ...settings, max: size, idleTimeoutMillis: 60_000, connectionTimeoutMillis: CONNECT_PATIENCE_MS })
+  const pool = new pg.Pool({
+    ...settings,
+    max: size,
+    idleTimeoutMillis: 60_000,
+    connectionTimeoutMillis: CONNECT_PATIENCE_MS,
+  })
   pool.on('error', () => {}) // an idle connection was cut; the pool opens another when one is needed
   const sessions = new Set<Session>()
   const begin = patientPool(pool)

@@ -125,7 +125,8 @@ describe.each(testServers())('a query without conditions as another workspace on
     await test.admin.query(`begin; set local role sheaf_user; set local app.workspace_id = '${other.workspaceId}'`)
     for (const { name, kind } of tables.rows) {
       expect((await test.admin.query(`select * from sheaf.${name}`)).rowCount, name).toBe(0)
-      if (kind === 'r') expect((await test.admin.query(`delete from sheaf.${name}`)).rowCount, name).toBe(0)
+      const deleted = kind === 'r' ? (await test.admin.query(`delete from sheaf.${name}`)).rowCount : 0
+      expect(deleted, name).toBe(0)
     }
     await test.admin.query('rollback')
     expect(tables.rows.length).toBeGreaterThan(10)

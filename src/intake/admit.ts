@@ -70,7 +70,7 @@ export async function admitFiles(
     return files.map((file) => (file.clientKey && known.get(file.clientKey)) || entries[fresh.indexOf(file)]!)
   })
   failpoint('after-intake-commit')
-  await Promise.all(files.map((file) => file.staged?.discard()))
+  await Promise.all(files.flatMap((file) => file.staged?.discard() ?? []))
   return admitted
 }
 

@@ -9,6 +9,5 @@ export {
   type NewBatch,
   type Priority,
 } from './batches.ts'
-export { cleanLabel, labelKey, showLabel } from './names.ts'
 export { reuseDocuments, type Reuse } from './reuse.ts'
 export { loadPlan, planSchema, UNLIMITED, type Plan } from './plan.ts'

@@ -195,7 +195,7 @@ async function placeBlobs(tx: Transaction, workspaceId: string, results: readonl
     returning key, xmax = 0 as is_new`)
   const gone = stored.find(({ key, is_new: isNew }) => isNew && !blobs.get(key)!.place)
   if (gone) throw new SheafError('blob_missing', 'What was read before was deleted in this moment.')
-  await Promise.all([...blobs.values()].map((result) => result.place?.()))
+  await Promise.all([...blobs.values()].flatMap((result) => result.place?.() ?? []))
 }
 
 /** The type found in the content belongs to the document, whatever the run. */

@@ -1,4 +1,4 @@
-export { claimJobs, heartbeat, LEASE_SECONDS, releaseLeases, type Lease } from './claim.ts'
+export { claimJobs, heartbeat, releaseLeases, type Lease } from './claim.ts'
 export { completeJobs, type Completion, type DocumentFacts, type Outcome, type StageResult } from './complete.ts'
 export {
   cancelBatch,
@@ -26,13 +26,6 @@ export {
   type StoredEvent,
 } from './events.ts'
 export { registerWorker, type Registration } from './registration.ts'
-export {
-  backoff,
-  CHILD_DEATHS_TO_QUARANTINE,
-  describeFailure,
-  judgeFailure,
-  type Failure,
-  type Verdict,
-} from './retry-policy.ts'
+export { describeFailure, judgeFailure, type Failure, type Verdict } from './retry-policy.ts'
 export { settleBatch, settleLocked } from './settle.ts'
 export { enqueueDue, feedStarving, foldDeltas, settleForgotten, takeOver } from './sweep.ts'

@@ -1,1 +1,1 @@
-export { readCounters, summarizeBatch, type BatchSummary } from './summary.ts'
+export { summarizeBatch, type BatchSummary } from './summary.ts'

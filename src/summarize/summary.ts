@@ -29,12 +29,7 @@ export interface BatchSummary {
 const TOP = 10
 
 /** Counters of a run, exact in the snapshot of the transaction. */
-export async function readCounters(
-  tx: Transaction,
-  workspaceId: string,
-  batchId: string,
-  run: number,
-): Promise<Counters> {
+async function readCounters(tx: Transaction, workspaceId: string, batchId: string, run: number): Promise<Counters> {
   const { rows } = await tx.execute<{ state: string; documents: number }>(sql`
     select state, sum(documents)::bigint as documents from (
       select state, documents from batch_tallies where workspace_id = ${workspaceId} and batch_id = ${batchId} and run_number = ${run}

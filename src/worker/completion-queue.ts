@@ -64,7 +64,7 @@ export class CompletionQueue {
   async #writeGroup(group: Completion[]): Promise<void> {
     for (const [workspaceId, completions] of Map.groupBy(group, ({ lease }) => lease.workspaceId)) {
       await this.#complete(workspaceId, completions)
-      await Promise.all(completions.map(({ outcome }) => outcome.cleanup?.().catch(() => {})))
+      await Promise.all(completions.flatMap(({ outcome }) => outcome.cleanup?.().catch(() => {}) ?? []))
     }
   }
 

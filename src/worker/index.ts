@@ -1,6 +1,5 @@
 export { startLeaseLoop, type Handler, type LeaseLoop, type LeaseLoopOptions } from './lease-loop.ts'
 export { startMaintenance } from './maintenance.ts'
-export { readFileWith, type FileReading, type FileToRead } from './read-file.ts'
+export { readFileWith, type FileReading } from './read-file.ts'
 export { openReaderPool, type ReaderPool } from './reader/pool.ts'
-export { ReaderDied } from './reader/process.ts'
 export { startWorker, type Worker, type WorkerOptions } from './worker.ts'

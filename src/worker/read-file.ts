@@ -54,7 +54,7 @@ export async function readFileWith(
 
 function workFor({ number, path, sha256, depth, passwords }: FileToRead): DocumentWork {
   const lease = { id: number, workspaceId: 'none', limitFactor: 1 } as Lease
-  const document = { id: '', path, sha256, bytes: 0, position: new Array<number>(depth + 1).fill(1) }
+  const document = { id: '', path, sha256, bytes: 0, position: Array.from({ length: depth + 1 }, () => 1) }
   return {
     lease,
     document,

@@ -1,13 +1,11 @@
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { parse as parseCsv } from 'csv-parse/sync'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { writeZip } from '../support/zip-writer.ts'
-import { sheaf, startSheaf } from './sheaf-process.ts'
+import { jsonLines, LABELS, writeLetters } from './letters.ts'
+import { sheaf } from './sheaf-process.ts'
 
-const GOLDEN = fileURLToPath(new URL('../golden/sources/', import.meta.url))
 const ANSI = /\u001b\[/
 
 let root: string
@@ -17,67 +15,9 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'sheaf-cli-'))
   input = join(root, 'letters')
   data = join(root, 'data')
-  await writeInput(input)
+  await writeLetters(input)
 })
 afterAll(() => rm(root, { recursive: true, force: true }))
-
-/** A folder with one file of each kind: good, damaged, empty, repeated, packed. */
-async function writeInput(folder: string): Promise<void> {
-  const files: Record<string, string | Buffer> = {
-    'a.txt': 'The first letter speaks of the harvest.\n',
-    'sub/b.md': '# Second\n\nA letter in Markdown.\n',
-    'sub/c.html': '<h1>Third</h1><p>A letter in HTML.</p>',
-    'numbers.csv': 'name,amount\nAda,12\nBob,30\n',
-    'again.txt': 'The first letter speaks of the harvest.\n',
-    'empty.txt': '',
-    '.hidden.txt': 'A hidden letter is read as well.\n',
-    '.DS_Store': 'litter',
-    'odd "name" 100% \\ ünï.txt': 'Names are only labels, whatever they hold.\n',
-    'packed.zip': writeZip([
-      { name: 'inside/d.txt', content: Buffer.from('A packed letter about winter.\n') },
-      { name: 'e.md', content: Buffer.from('# Fifth\n\nAnother packed letter.\n') },
-    ]),
-  }
-  for (const [path, content] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, path)), { recursive: true })
-    await writeFile(join(folder, path), content)
-  }
-  await copyFile(join(GOLDEN, 'rotation.pdf'), join(folder, 'sub/rotation.pdf'))
-  await copyFile(join(GOLDEN, 'pdfjs-bug1020226.pdf'), join(folder, 'sub/damaged.pdf'))
-}
-
-const IN_ORDER = [
-  '.hidden.txt',
-  'a.txt',
-  'again.txt',
-  'empty.txt',
-  'numbers.csv',
-  'odd "name" 100% \\ ünï.txt',
-  'packed.zip',
-  'packed.zip/inside/d.txt',
-  'packed.zip/e.md',
-  'sub/b.md',
-  'sub/c.html',
-  'sub/damaged.pdf',
-  'sub/rotation.pdf',
-]
-// a backslash parts a path as `/` does, whatever machine it comes from
-const LABELS = IN_ORDER.map((path) => path.replace(' \\ ', ' / '))
-
-const jsonLines = async (file: string): Promise<Record<string, unknown>[]> =>
-  (await readFile(file, 'utf8'))
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>)
-
-async function manyFiles(folder: string, count: number): Promise<string[]> {
-  await mkdir(folder, { recursive: true })
-  const names = Array.from({ length: count }, (_, index) => `letter-${String(index).padStart(4, '0')}.txt`)
-  await Promise.all(
-    names.map((name, index) => writeFile(join(folder, name), `This is letter number ${index} of many letters.\n`)),
-  )
-  return names
-}
 
 describe('the command line itself', () => {
   test('help and version end well, and name every command', async () => {
@@ -287,179 +227,5 @@ describe('sheaf run', () => {
     })
     expect(JSON.parse(await readFile(receipt, 'utf8'))).toEqual(JSON.parse(stdout))
     expect(await sheaf(['status', id, '--data', data])).toMatchObject({ code: 3, stdout: '' })
-  })
-})
-
-describe('a run that is cut off', () => {
-  test('goes on where it was killed, and the order stays', async () => {
-    const [folder, out, own] = ['many', 'many-results', 'many-data'].map((name) => join(root, name)) as [
-      string,
-      string,
-      string,
-    ]
-    const names = await manyFiles(folder, 120)
-    const command = ['run', folder, '--out', out, '--data', own]
-    expect(await sheaf(command, { SHEAF_FAILPOINT: 'after-intake-commit:kill@3' })).toMatchObject({ signal: 'SIGKILL' })
-    const ended = await sheaf(command)
-    expect(ended).toMatchObject({ code: 0 })
-    expect(ended.stderr).toMatch(/Continuing the batch "many"/)
-    expect((await jsonLines(join(out, 'documents.jsonl'))).map((document) => document['path'])).toEqual(names)
-    const batches = await sheaf(['batches', '--json', '--data', own])
-    expect(JSON.parse(batches.stdout)).toMatchObject([
-      { name: 'many', status: 'completed', counters: { total: 120, succeeded: 120 } },
-    ])
-  })
-
-  test('Ctrl-C stops cleanly, says how to go on, and ends with 130', async () => {
-    const [folder, out, own] = ['more', 'more-results', 'more-data'].map((name) => join(root, name)) as [
-      string,
-      string,
-      string,
-    ]
-    await manyFiles(folder, 400)
-    const command = ['run', folder, '--out', out, '--data', own]
-    const running = startSheaf(command)
-    // the note is there as soon as there is a batch
-    const noted = async (): Promise<unknown> => readFile(join(out, '.sheaf-run.json'), 'utf8').catch(() => null)
-    while ((await noted()) === null && running.child.exitCode === null);
-    running.child.kill('SIGINT')
-    const stopped = await running.ended
-    expect(stopped).toMatchObject({ code: 130, stdout: '' })
-    expect(stopped.stderr).toMatch(/^Stopping\. Run the same command again to continue\.$/m)
-    expect(await sheaf(command)).toMatchObject({ code: 0 })
-    expect(await jsonLines(join(out, 'documents.jsonl'))).toHaveLength(400)
-  })
-})
-
-describe('a directory whose server runs', () => {
-  let own: string
-  let server: ReturnType<typeof startSheaf>
-  let url: string
-  let key: string
-  beforeAll(async () => {
-    own = join(root, 'served')
-    server = startSheaf(['serve', '--port', '0', '--data', own])
-    url = (await server.printed(/^Sheaf is ready at (http:\/\/127\.0\.0\.1:\d+)/m))[1]!
-    key = (await readFile(join(own, 'api-key'), 'utf8')).trim()
-  })
-  afterAll(() => {
-    if (server.child.exitCode === null) server.child.kill('SIGKILL')
-  })
-
-  test('a second server ends with 75 and names the first', async () => {
-    const second = await sheaf(['serve', '--port', '0', '--data', own])
-    expect(second).toMatchObject({ code: 75, stdout: '' })
-    expect(second.stderr).toMatch(new RegExp(`pid ${server.child.pid} on `))
-  })
-
-  test('a run hands its job to it', async () => {
-    const out = join(root, 'served-results')
-    expect(await sheaf(['run', input, '--out', out, '--data', own])).toMatchObject({ code: 1 })
-    const listed = await fetch(`${url}/api/batches`, { headers: { authorization: `Bearer ${key}` } })
-    expect(await listed.json()).toMatchObject({ items: [{ name: 'letters', status: 'partial' }] })
-    expect(await jsonLines(join(out, 'documents.jsonl'))).toHaveLength(14)
-  })
-
-  test('--server and --key reach it from anywhere, a wrong key ends with 4', async () => {
-    const listed = await sheaf(['batches', '--json', '--server', url, '--key', key])
-    expect(JSON.parse(listed.stdout)).toMatchObject([{ name: 'letters' }])
-    expect(await sheaf(['batches', '--server', url, '--key', 'wrong'])).toMatchObject({ code: 4, stdout: '' })
-  })
-
-  test('a batch is paused, resumed and cancelled by name', async () => {
-    const created = await fetch(`${url}/api/batches`, {
-      method: 'POST',
-      body: JSON.stringify({ name: 'held' }),
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    })
-    expect(created.status).toBe(201)
-    for (const [command, status] of [
-      ['pause', 'paused'],
-      ['resume', 'open'],
-      ['cancel', 'cancelled'],
-    ] as const) {
-      const { code, stdout } = await sheaf([command, 'held', '--json', '--data', own])
-      expect(code).toBe(0)
-      expect([status, command === 'cancel' ? 'cancelling' : status, 'finalizing', 'completed']).toContain(
-        (JSON.parse(stdout) as { status: string }).status,
-      )
-    }
-    expect(await sheaf(['pause', 'held', '--data', own])).toMatchObject({ code: 1, stdout: '' })
-  })
-
-  test('a taken port is one clear line', async () => {
-    const other = await sheaf(['serve', '--port', new URL(url).port, '--data', join(root, 'other')])
-    expect(other).toMatchObject({ code: 6, stdout: '' })
-    expect(other.stderr).toMatch(/The port \d+ is taken/)
-  })
-
-  test('SIGTERM ends it with 0', async () => {
-    server.child.kill('SIGTERM')
-    expect(await server.ended).toMatchObject({ code: 0 })
-    expect(await readdir(own)).not.toContain('server.json')
-  })
-})
-
-describe('sheaf parse', () => {
-  const parsed = (name: string): string => join(root, name)
-
-  test('writes each document beside its path, and the failures as lines', async () => {
-    const out = parsed('markdown')
-    const ended = await sheaf(['parse', input, '--out', out])
-    expect(ended.code).toBe(1)
-    expect(ended.stderr).toContain('errors.jsonl')
-    expect(await readFile(join(out, 'sub/c.html.md'), 'utf8')).toContain('Third')
-    expect(await readFile(join(out, 'packed.zip/inside/d.txt.md'), 'utf8')).toBe('A packed letter about winter.\n')
-    const errors = await jsonLines(join(out, 'errors.jsonl'))
-    expect(errors).toMatchObject([
-      { path: 'empty.txt', error: { code: 'empty_file', category: 'rejected' } },
-      { path: 'sub/damaged.pdf', error: { category: 'corrupt', stage: 'parse' } },
-    ])
-  })
-
-  test('JSON has the shape of a reading, text is plain', async () => {
-    const out = parsed('json')
-    expect(
-      await sheaf([
-        'parse',
-        join(input, 'sub/rotation.pdf'),
-        join(input, 'a.txt'),
-        '--out',
-        out,
-        '--format',
-        'json',
-        '--workers',
-        '1',
-      ]),
-    ).toMatchObject({ code: 0 })
-    const reading = JSON.parse(await readFile(join(out, 'rotation.pdf.json'), 'utf8')) as Record<string, unknown>
-    expect(reading).toMatchObject({
-      schema: 'sheaf.document/1',
-      path: 'rotation.pdf',
-      mediaType: 'application/pdf',
-      issues: [],
-    })
-    expect(Object.keys(reading).toSorted()).toEqual([
-      'issues',
-      'language',
-      'mediaType',
-      'metadata',
-      'pages',
-      'path',
-      'schema',
-      'sha256',
-      'text',
-      'title',
-    ])
-    expect(await sheaf(['parse', join(input, 'a.txt'), '--out', out, '--format', 'text'])).toMatchObject({ code: 0 })
-    expect(await readFile(join(out, 'a.txt.txt'), 'utf8')).toBe('The first letter speaks of the harvest.\n')
-    expect(await readdir(out)).not.toContain('errors.jsonl')
-  })
-
-  test('leaves nothing in the folder for temporary files', async () => {
-    const temporary = join(root, 'temporary')
-    await mkdir(temporary)
-    await sheaf(['parse', input, '--out', parsed('clean')], { TMPDIR: temporary })
-    expect((await readdir(temporary)).filter((name) => name.startsWith('sheaf'))).toEqual([])
   })
 })

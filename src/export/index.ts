@@ -1,0 +1,1 @@
+export { EXPORT_FORMATS, exportBatch, type ExportFormat, manifestBatch } from './export-batch.ts'
