@@ -11,12 +11,12 @@ export function assertKey(key: string): void {
 }
 
 /**
- * The path of a blob below the folder of all blobs: the folders of its key, then a folder of the first two characters
- * of its name, so that no directory grows beyond some thousands of entries.
+ * The path of a blob below the folder of all blobs: the folders of its key, then a folder of the first character of its
+ * name: sixteen directories share the syncs of many commits, and none of a million blobs is too large for the disk.
  */
 export function blobPath(root: string, key: string): string {
   assertKey(key)
   const segments = key.split('/')
   const name = segments.pop()!
-  return join(root, ...segments, name.slice(0, 2), name)
+  return join(root, ...segments, name.slice(0, 1), name)
 }

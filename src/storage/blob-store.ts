@@ -10,8 +10,11 @@ import type { Readable } from 'node:stream'
 export interface BlobStore {
   /** Reads a stream into a temporary object, counting and hashing on the way; never holds the whole content in memory. */
   stage(content: Readable, options?: StageOptions): Promise<StagedBlob>
-  /** Takes over a file that a reader child wrote; it is moved (or copied across file systems), hashed and synced. */
-  adopt(file: string): Promise<StagedBlob>
+  /**
+   * Takes over a file that a reader child wrote; it is moved (or copied across file systems), hashed and synced. With
+   * `written` the writer has done both, and its word is taken: a false hash harms only the document it read.
+   */
+  adopt(file: string, written?: { sha256: string; bytes: number }): Promise<StagedBlob>
   /** Streams the content, or the bytes from `start` (inclusive) to `end` (exclusive). Throws SheafError blob_missing. */
   get(key: string, range?: { start: number; end?: number }): Promise<Readable>
   /** Makes the content readable as a local file at `path` (hard link or copy); throws SheafError blob_missing. */

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { constants, createReadStream } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { failpoint, SheafError } from '../core/index.ts'
@@ -51,20 +51,16 @@ export async function stageStream(
   }
 }
 
-/** Hashes and syncs a file where it is, then moves it here; only a regular file is taken, never a link. */
-export async function adoptFile(folders: LocalFolders, file: string): Promise<StagedBlob> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
-    throw writeError(error)
-  })
-  let hashed: { sha256: string; bytes: number }
-  try {
-    if (!(await handle.stat()).isFile())
-      throw new SheafError('write_failed', 'what is to be adopted is not a regular file')
-    hashed = await hashFile(handle)
-    await syncContent(handle)
-  } finally {
-    await handle.close()
-  }
+/**
+ * Moves a file here that somebody else wrote; only a regular file is taken, never a link. It is hashed and synced where
+ * it is, unless its writer has done so and says what it wrote.
+ */
+export async function adoptFile(
+  folders: LocalFolders,
+  file: string,
+  written?: { sha256: string; bytes: number },
+): Promise<StagedBlob> {
+  const content = written ? await trustWriter(file, written) : await hashAndSync(file)
   const path = temporaryPath(folders)
   try {
     await rename(file, path)
@@ -74,7 +70,35 @@ export async function adoptFile(folders: LocalFolders, file: string): Promise<St
     await rm(file, { force: true })
     return copy
   }
-  return stagedBlob(folders, { path, ...hashed })
+  return stagedBlob(folders, { path, ...content })
+}
+
+type Content = Pick<StagedFile, 'sha256' | 'bytes'>
+
+async function trustWriter(file: string, written: Content): Promise<Content> {
+  const found = await lstat(file).catch((error: unknown) => {
+    throw writeError(error)
+  })
+  if (!found.isFile() || found.size !== written.bytes) {
+    throw new SheafError('write_failed', 'what is to be adopted is not the file that was written')
+  }
+  return written
+}
+
+async function hashAndSync(file: string): Promise<Content> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+    throw writeError(error)
+  })
+  try {
+    if (!(await handle.stat()).isFile()) {
+      throw new SheafError('write_failed', 'what is to be adopted is not a regular file')
+    }
+    const content = await hashFile(handle)
+    await syncContent(handle)
+    return content
+  } finally {
+    await handle.close()
+  }
 }
 
 function temporaryPath(folders: LocalFolders): string {

@@ -16,7 +16,7 @@ const LINK_FROM_BYTES = 1 << 20
 /**
  * Opens a store in a local directory, making the directory if it is missing.
  *
- * Layout: `blobs/<folders of the key>/<first two characters of the name>/<name>`, and `staged/` for what is not yet
+ * Layout: `blobs/<folders of the key>/<first character of the name>/<name>`, and `staged/` for what is not yet
  * committed. Files are private to the user (0600 while written, then 0400).
  *
  * Durability: write, fsync of the file, rename, fsync of the directory (and of the parent of each directory that was
@@ -28,7 +28,7 @@ export async function openLocalStore(directory: string): Promise<BlobStore> {
   const pathOf = (key: string) => blobPath(folders.blobs, key)
   return {
     stage: (content, options = {}) => stageStream(folders, content, options),
-    adopt: (file) => adoptFile(folders, file),
+    adopt: (file, written) => adoptFile(folders, file, written),
     get: (key, range) => readBlob(pathOf(key), range),
     materialise: (key, path) => placeCopy(pathOf(key), path),
     head: (key) => headBlob(pathOf(key)),

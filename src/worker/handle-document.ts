@@ -21,11 +21,14 @@ export function documentHandler(
   options: DocumentHandlerOptions,
 ): (lease: Lease, signal: AbortSignal) => Promise<Outcome> {
   return async (lease, signal) => {
-    const work = options.take(lease)
-    if (!work)
+    const loaded = options.take(lease)
+    if (!loaded)
       return failed(lease, { code: 'internal', stage: 'admit', detail: 'The document could not be loaded.' }, options)
+    let work = loaded
     try {
       return await options.readers.lend(signal, async (reader) => {
+        await discardStaged(work)
+        work = fresh(loaded)
         const stage = await runStages(work, { store: options.store, reader, signal })
         return ended(work, stage, await stageMembers(work, options.store))
       })
@@ -35,6 +38,11 @@ export function documentHandler(
       return failed(lease, error instanceof StageFailure ? error.failure : foreignFailure(error), options, work)
     }
   }
+}
+
+/** As it was loaded: an attempt begins again when its reader dies of another document. */
+function fresh(work: DocumentWork): DocumentWork {
+  return { ...work, issues: [], facts: {}, results: [], members: [], staged: [] }
 }
 
 async function runStages(work: DocumentWork, context: Parameters<(typeof STAGES)[number]['run']>[1]): Promise<string> {

@@ -31,8 +31,12 @@ export interface LeaseLoopOptions {
 const POLL_MS = 1000
 const HEARTBEAT_MS = 10_000
 /** Leases are taken for about this much work, so that a batch that arrives later is not far behind. */
-const PREFETCH_MS = 100
+const PREFETCH_MS = 50
 const LARGEST_CLAIM = 1000
+/** How much of the earlier groups stays in the speed that was measured. */
+const SPEED_MEMORY = 0.8
+/** A longer time without work says nothing about speed. */
+const LONGEST_GAP_MS = 1000
 const PAUSE_AFTER_FAULT_MS = 250
 
 interface Held {
@@ -65,7 +69,8 @@ export class LeaseLoop {
   #claiming = false
   /** The last claim was filled, or somebody said that there is work. */
   #moreLikely = true
-  #finishedPerMs = 0
+  /** Documents finished and the milliseconds they took, both fading with each group. */
+  #speed = { finished: 0, ms: 0 }
   #lastWritten = performance.now()
   #timers: NodeJS.Timeout[] = []
   #stopListening: () => Promise<void> = () => Promise.resolve()
@@ -127,7 +132,10 @@ export class LeaseLoop {
   /** How many more leases to take: about PREFETCH_MS of work, at least the free slots. */
   #wanted(): number {
     const { slots, maxLeases = Infinity } = this.#options
-    const goal = Math.max(slots, Math.min(LARGEST_CLAIM, Math.ceil(this.#finishedPerMs * PREFETCH_MS)))
+    const goal = Math.max(
+      slots,
+      Math.min(LARGEST_CLAIM, Math.ceil((this.#speed.finished / Math.max(1, this.#speed.ms)) * PREFETCH_MS)),
+    )
     const lowWater = Math.max(1, goal / 2)
     if (this.#waiting.length >= lowWater) return 0
     return Math.min(goal - this.#waiting.length, maxLeases - this.#taken)
@@ -199,9 +207,10 @@ export class LeaseLoop {
       if (outcome.state === 'failed') this.finished.failed++
     }
     const now = performance.now()
-    const rate = group.length / Math.max(0.5, now - this.#lastWritten)
+    // the sums fade, not their quotient: the mean of quotients is far too high where groups differ
+    this.#speed.finished = this.#speed.finished * SPEED_MEMORY + group.length
+    this.#speed.ms = this.#speed.ms * SPEED_MEMORY + Math.min(LONGEST_GAP_MS, now - this.#lastWritten)
     this.#lastWritten = now
-    this.#finishedPerMs = this.#finishedPerMs * 0.7 + rate * 0.3
     if (this.#moreLikely) this.#claim()
   }
 

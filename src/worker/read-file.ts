@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { ReadingIssue } from '../core/index.ts'
 import type { Failure, Lease } from '../queue/index.ts'
 import type { DocumentWork } from './document-work.ts'
-import type { ReaderProcess } from './reader/process.ts'
+import type { ReaderSeat } from './reader/process.ts'
 import { StageFailure, STAGES, type StageContext } from './stages.ts'
 
 /** A file of this machine that is read without being stored. */
@@ -29,11 +29,7 @@ export type FileReading =
   | { outcome: 'failed'; failure: Failure }
 
 /** Takes a file through the stages that need no database, with the limits of a worker. Never throws for its content. */
-export async function readFileWith(
-  reader: ReaderProcess,
-  request: FileToRead,
-  signal: AbortSignal,
-): Promise<FileReading> {
+export async function readFileWith(reader: ReaderSeat, request: FileToRead, signal: AbortSignal): Promise<FileReading> {
   const kept = join(request.keepIn, String(request.number))
   const work = workFor(request)
   const store = passingStore(request.file, `${kept}.reading`)

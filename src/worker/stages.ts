@@ -5,12 +5,13 @@ import type { Failure } from '../queue/index.ts'
 import { readingKey, sourceKey, type BlobStore } from '../storage/index.ts'
 import type { DocumentWork, ReadingData } from './document-work.ts'
 import type { ReaderAnswer, ReaderQuestion } from './reader/protocol.ts'
-import { ReaderDied, type ReaderLimits, type ReaderProcess } from './reader/process.ts'
+import type { ReaderSeat } from './reader/process.ts'
+import { ReaderDied, type ReaderLimits } from './reader/watch.ts'
 
 /** What a stage may use. */
 export interface StageContext {
   store: Pick<BlobStore, 'materialise' | 'adopt'>
-  reader: ReaderProcess
+  reader: ReaderSeat
   signal: AbortSignal
 }
 
@@ -48,7 +49,7 @@ async function admit(work: DocumentWork, context: StageContext): Promise<void> {
     work.mediaType = work.stored.data.mediaType
     return
   }
-  work.file = join(context.reader.inputDirectory, String(work.lease.id))
+  work.file = join(context.reader.inputDirectory, 'content')
   await context.store.materialise(sourceKey(work.lease.workspaceId, work.document.sha256), work.file)
   const answer = await ask(work, context, 'admit', {
     operation: 'detect',
@@ -74,8 +75,9 @@ async function unpack(work: DocumentWork, context: StageContext): Promise<void> 
     passwords: work.passwords,
   })
   if (answer.operation !== 'unpack') throw unexpected('admit', answer)
-  for (const { path, reason } of answer.skipped)
+  for (const { path, reason } of answer.skipped.filter((entry) => entry.reason !== 'directory')) {
     work.issues.push({ code: 'member_skipped', message: `${path}: ${reason}` })
+  }
   work.members = [
     ...answer.members,
     ...answer.failedMembers.map(({ index, path, code, detail }) => ({
@@ -99,7 +101,7 @@ async function parse(work: DocumentWork, context: StageContext): Promise<void> {
     work.results.push({ stage: 'parse', blobKey: key, blobSha256: sha256, blobBytes: bytes, data: { ...data, issues } })
     return
   }
-  const output = join(context.reader.outputDirectory, `${work.lease.id}.reading`)
+  const output = join(context.reader.outputDirectory, 'reading')
   const answer = await ask(work, context, 'parse', {
     operation: 'read',
     file: work.file!,
@@ -113,7 +115,7 @@ async function parse(work: DocumentWork, context: StageContext): Promise<void> {
   if (answer.operation !== 'read') throw unexpected('parse', answer)
   failpoint('after-read')
   const { title, language, metadata, pages, failedPages, words, characters, issues } = answer
-  const blob = await context.store.adopt(output)
+  const blob = await context.store.adopt(output, answer.written)
   work.staged.push(blob)
   const data: ReadingData = {
     mediaType: work.mediaType!,
@@ -163,7 +165,7 @@ async function ask(
   try {
     answer = await context.reader.ask(question, readerLimits(work), context.signal)
   } catch (error) {
-    if (error instanceof ReaderDied) throw new StageFailure(deathFailure(error, stage))
+    if (error instanceof ReaderDied && error.end !== 'bystander') throw new StageFailure(deathFailure(error, stage))
     throw error
   }
   if (answer.operation === 'failed') {

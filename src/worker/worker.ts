@@ -11,7 +11,7 @@ import { finalizeBatch } from './finalize.ts'
 import { documentHandler } from './handle-document.ts'
 import { startLeaseLoop } from './lease-loop.ts'
 import { startMaintenance } from './maintenance.ts'
-import { openReaderPool, type ReaderPool } from './reader/pool.ts'
+import { openReaderPool, SEATS_PER_READER, type ReaderPool } from './reader/pool.ts'
 
 export interface WorkerOptions {
   database: Database
@@ -38,8 +38,6 @@ export interface Worker {
 }
 
 const GRACE_MS = 25_000
-/** More documents are under way than readers, so that a reader does not wait for the disk. */
-const SLOTS_PER_READER = 3
 
 /** Starts a worker: leases, reader children, maintenance. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
@@ -60,7 +58,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const loop = await startLeaseLoop({
     database,
     log,
-    slots: readers.size * SLOTS_PER_READER,
+    slots: readers.size * SEATS_PER_READER,
     handlers: {
       document,
       finalize: finalizeBatch,

@@ -34,7 +34,7 @@ describe('the local store', () => {
     const store = await openLocalStore(join(directory, 'not', 'yet', 'there'))
     const blob = await store.stage(bytes('x'))
     await blob.commit(sourceKey('w1', blob.sha256))
-    const found = await stat(join(directory, 'not/yet/there/blobs/w1/source', blob.sha256.slice(0, 2), blob.sha256))
+    const found = await stat(join(directory, 'not/yet/there/blobs/w1/source', blob.sha256.slice(0, 1), blob.sha256))
     expect(found.mode & 0o777).toBe(0o400)
   })
 

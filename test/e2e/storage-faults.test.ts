@@ -108,5 +108,5 @@ describe('a storage that fails', () => {
 })
 
 function blobFile(bench: Workbench, batch: FilledBatch, sha256: string): string {
-  return join(bench.folder, 'storage', 'blobs', batch.context.workspaceId, 'source', sha256.slice(0, 2), sha256)
+  return join(bench.folder, 'storage', 'blobs', batch.context.workspaceId, 'source', sha256.slice(0, 1), sha256)
 }

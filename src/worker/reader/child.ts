@@ -2,12 +2,6 @@
  * The reader child: the only process that looks into documents. It has a folder to read from and one to write to, no
  * environment, no network, and is killed when it takes too long or too much memory. It never throws for bad input.
  */
-import { open, stat } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
-import { createZstdCompress } from 'node:zlib'
-import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { once } from 'node:events'
 import { armFailpoints, failpoint } from '../../core/index.ts'
 import {
   DEFAULT_UNPACK_LIMITS,
@@ -17,11 +11,10 @@ import {
   TAIL_BYTES,
   unpackArchive,
 } from '../../intake/content.ts'
-import { canRead, readDocument, readerMemoryBytes, readingJsonWriter, type ByteSource } from '../../parse/index.ts'
+import { canRead, readDocument, readerMemoryBytes, readingJsonWriter } from '../../parse/index.ts'
+import { openContent } from './content.ts'
+import { openOutputFile } from './output-file.ts'
 import { MAX_TEXT_BYTES, type ReaderAnswer, type ReaderMessage, type ReaderRequest } from './protocol.ts'
-
-/** Pieces of JSON are handed to the compressor in blocks of this size. */
-const BLOCK_CHARACTERS = 256 * 1024
 
 armFailpoints(process.argv[2])
 process.on('message', (request: ReaderRequest) => void serve(request))
@@ -56,22 +49,16 @@ function perform(request: ReaderRequest): Promise<ReaderAnswer> {
 }
 
 async function detect(request: ReaderRequest & { operation: 'detect' }): Promise<ReaderAnswer> {
-  if ((await hashOf(request.file)) !== request.sha256) return { operation: 'failed', code: 'blob_corrupt' }
-  const source = await openSource(request.file)
+  const content = await openContent(request.file)
   try {
-    const head = await source.read(0, HEAD_BYTES)
-    const tail = await source.read(Math.max(0, source.size - TAIL_BYTES), TAIL_BYTES)
-    const { mediaType, mismatch } = await sniffMediaType(head, tail, source.size, request.name)
+    if ((await content.hash()) !== request.sha256) return { operation: 'failed', code: 'blob_corrupt' }
+    const head = await content.read(0, HEAD_BYTES)
+    const tail = await content.read(Math.max(0, content.size - TAIL_BYTES), TAIL_BYTES)
+    const { mediaType, mismatch } = await sniffMediaType(head, tail, content.size, request.name)
     return { operation: 'detect', mediaType, mismatch, isArchive: isArchive(mediaType), isReadable: canRead(mediaType) }
   } finally {
-    await source.close()
+    await content.close()
   }
-}
-
-async function hashOf(file: string): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(file), hash)
-  return hash.digest('hex')
 }
 
 async function unpack(request: ReaderRequest & { operation: 'unpack' }): Promise<ReaderAnswer> {
@@ -83,41 +70,36 @@ async function unpack(request: ReaderRequest & { operation: 'unpack' }): Promise
 
 async function read(request: ReaderRequest & { operation: 'read' }): Promise<ReaderAnswer> {
   const began = performance.now()
-  const source = await openSource(request.file)
-  const output = compressedFile(request.output)
+  const content = await openContent(request.file)
+  const output = openOutputFile(request.output)
   try {
-    const writer = readingJsonWriter(output.write, {
-      path: request.path,
-      mediaType: request.mediaType,
-      sha256: request.sha256,
-    })
+    const { path, mediaType, sha256 } = request
+    const writer = readingJsonWriter(output.write, { path, mediaType, sha256 })
     const end = await readDocument(
-      source,
+      content,
       { ...request, maxTextBytes: MAX_TEXT_BYTES },
       {
         page: async (page) => {
           writer.page(page)
-          failpoint('child-page', request.path)
+          failpoint('child-page', path)
           await output.drained()
         },
-        progress: (done, total) => say({ type: 'progress', id: request.id, done, total }),
+        progress: sparsely((done, total) => say({ type: 'progress', id: request.id, done, total })),
       },
     )
     if (end.outcome === 'failed') {
       await output.end()
-      return {
-        operation: 'failed',
-        code: end.code,
-        ...(end.detail !== undefined && { detail: end.detail }),
-        ...(end.page !== undefined && { page: end.page }),
-      }
+      const { code, detail, page } = end
+      return { operation: 'failed', code, ...(detail !== undefined && { detail }), ...(page !== undefined && { page }) }
     }
     writer.end(end)
-    await output.end()
+    const written = await output.end()
     const { title, language, metadata, pages, failedPages, words, characters, issues } = end
+    const milliseconds = performance.now() - began
     return {
       operation: 'read',
       output: request.output,
+      written,
       title,
       language,
       metadata,
@@ -126,48 +108,21 @@ async function read(request: ReaderRequest & { operation: 'read' }): Promise<Rea
       words,
       characters,
       issues,
-      milliseconds: performance.now() - began,
+      milliseconds,
     }
   } finally {
-    await source.close()
+    await content.close()
   }
 }
 
-type OpenSource = ByteSource & { close(): Promise<void> }
+/** The worker wants to know that pages go by, not each of them. */
+const PROGRESS_MS = 50
 
-async function openSource(file: string): Promise<OpenSource> {
-  const { size } = await stat(file)
-  const handle = await open(file, 'r')
-  const read = async (offset: number, length: number): Promise<Uint8Array> => {
-    const buffer = Buffer.alloc(Math.max(0, Math.min(length, size - offset)))
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, offset)
-    return new Uint8Array(buffer.buffer, buffer.byteOffset, bytesRead)
-  }
-  return { size, read, bytes: () => read(0, size), close: () => handle.close() }
-}
-
-/** A zstd file written in blocks; `drained` gives the disk time when much is waiting. */
-function compressedFile(path: string): { write(piece: string): void; drained(): Promise<void>; end(): Promise<void> } {
-  const compressor = createZstdCompress()
-  const file = createWriteStream(path, { mode: 0o600 })
-  compressor.pipe(file)
-  let block = ''
-  const pass = (): void => {
-    if (block) compressor.write(block)
-    block = ''
-  }
-  return {
-    write: (piece) => {
-      block += piece
-      if (block.length >= BLOCK_CHARACTERS) pass()
-    },
-    drained: async () => {
-      if (compressor.writableNeedDrain) await once(compressor, 'drain')
-    },
-    end: async () => {
-      pass()
-      compressor.end()
-      await once(file, 'close')
-    },
+function sparsely(tell: (done: number, total: number | null) => void): (done: number, total: number | null) => void {
+  let told = -Infinity
+  return (done, total) => {
+    if (performance.now() - told < PROGRESS_MS) return
+    told = performance.now()
+    tell(done, total)
   }
 }

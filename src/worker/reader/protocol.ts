@@ -49,6 +49,8 @@ export interface ReadAnswer {
   operation: 'read'
   /** Compressed reading: JSON of a Reading, zstd. */
   output: string
+  /** Its hash and size, as the child wrote and synced it. */
+  written: { sha256: string; bytes: number }
   title: string | null
   language: string | null
   metadata: Record<string, string>
