@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { READER_VERSION } from '../parse/index.ts'
 import { failpoint } from '../core/index.ts'
 import type { Failure } from '../queue/index.ts'
@@ -49,7 +48,7 @@ async function admit(work: DocumentWork, context: StageContext): Promise<void> {
     work.mediaType = work.stored.data.mediaType
     return
   }
-  work.file = join(context.reader.inputDirectory, 'content')
+  work.file = context.reader.content
   await context.store.materialise(sourceKey(work.lease.workspaceId, work.document.sha256), work.file)
   const answer = await ask(work, context, 'admit', {
     operation: 'detect',
@@ -69,7 +68,7 @@ async function unpack(work: DocumentWork, context: StageContext): Promise<void> 
     operation: 'unpack',
     file: work.file!,
     mediaType: work.mediaType!,
-    directory: context.reader.outputDirectory,
+    directory: await context.reader.openMembers(),
     depth: work.document.position.length - 1,
     name: work.document.path,
     passwords: work.passwords,
@@ -101,7 +100,7 @@ async function parse(work: DocumentWork, context: StageContext): Promise<void> {
     work.results.push({ stage: 'parse', blobKey: key, blobSha256: sha256, blobBytes: bytes, data: { ...data, issues } })
     return
   }
-  const output = join(context.reader.outputDirectory, 'reading')
+  const output = context.reader.reading
   const answer = await ask(work, context, 'parse', {
     operation: 'read',
     file: work.file!,

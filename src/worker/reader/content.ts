@@ -10,14 +10,16 @@ export type Content = ByteSource & { hash(): Promise<string>; close(): Promise<v
 /** Files up to this size are read at once: most are, and a file is asked about more than once. */
 const AT_ONCE_BYTES = 32 * 1024 * 1024
 
-let last: { file: string; bytes: Uint8Array } | null = null
+let last: { identity: string; bytes: Uint8Array } | null = null
 
 /** Opens a file of the input folder; the content of the last small one is kept for the next question about it. */
 export async function openContent(file: string): Promise<Content> {
-  if (last?.file === file) return inMemory(last.bytes)
-  const { size } = statSync(file)
+  // the same name is another file when the next document sits there
+  const { size, ino, ctimeMs } = statSync(file)
+  const identity = `${file} ${ino} ${ctimeMs}`
+  if (last?.identity === identity) return inMemory(last.bytes)
   if (size > AT_ONCE_BYTES) return onDisk(file, size)
-  last = { file, bytes: readFileSync(file) }
+  last = { identity, bytes: readFileSync(file) }
   return inMemory(last.bytes)
 }
 

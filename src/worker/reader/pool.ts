@@ -79,7 +79,7 @@ export function openReaderPool(size: number, directory: string, failpoints?: str
     try {
       // the wait may have outlasted the lease
       signal.throwIfAborted()
-      const seat = await entry.reader.seat()
+      const seat = entry.reader.seat()
       return await work(seat).finally(() => seat.leave())
     } finally {
       entry.seats--

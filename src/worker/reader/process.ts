@@ -1,16 +1,18 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ReaderAnswer, ReaderQuestion } from './protocol.ts'
 import { spawnReader, type ReaderFolders } from './spawn.ts'
 import { ReaderDied, watchReader, type ReaderLimits } from './watch.ts'
 
-/** A document's place at a reader child. */
+/** A document's place at a reader child. Names of files, not of documents, so that a place is made only once. */
 export interface ReaderSeat {
-  /** Put input here; the child may only read it. */
-  readonly inputDirectory: string
-  /** The child writes here and nowhere else. */
-  readonly outputDirectory: string
+  /** Put the content here; the child may only read it. */
+  readonly content: string
+  /** The child writes what it read to this file. */
+  readonly reading: string
+  /** Makes the folder the child unpacks members to. */
+  openMembers(): Promise<string>
   /**
    * Asks one question; rejects with ReaderDied when the child dies, takes too long or too much memory, or `signal`
    * fires. The questions of several seats are asked one after another; limits begin when it is this one's turn.
@@ -23,8 +25,8 @@ export interface ReaderProcess {
   readonly alive: boolean
   readonly served: number
   readonly memoryBytes: number
-  /** Makes a place with folders of its own; `leave` removes them. */
-  seat(): Promise<ReaderSeat & { leave(): Promise<void> }>
+  /** Takes a free place; `leave` removes what the document left in it. */
+  seat(): ReaderSeat & { leave(): Promise<void> }
   /** Ends the child and removes its folders. */
   close(): Promise<void>
 }
@@ -32,6 +34,7 @@ export interface ReaderProcess {
 /** Starts a reader child below `directory`. */
 export async function startReader(directory: string, failpoints: string | undefined): Promise<ReaderProcess> {
   const folders = await makeFolders(directory)
+  const free: number[] = []
   const child = spawnReader(folders, failpoints)
   const exit = new Promise<void>((resolve) => {
     child.once('exit', () => resolve())
@@ -65,20 +68,32 @@ export async function startReader(directory: string, failpoints: string | undefi
     get memoryBytes() {
       return memoryBytes
     },
-    seat: async () => {
-      const name = String(nextSeat++)
-      const [inputDirectory, outputDirectory] = [join(folders.input, name), join(folders.output, name)]
-      await Promise.all([mkdir(inputDirectory), mkdir(outputDirectory)])
+    seat: () => {
+      const number = free.pop() ?? nextSeat++
+      const [content, reading, members] = [
+        join(folders.input, `${number}`),
+        join(folders.output, `${number}`),
+        join(folders.output, `${number}.members`),
+      ]
+      let hasMembers = false
       return {
-        inputDirectory,
-        outputDirectory,
+        content,
+        reading,
+        openMembers: async () => {
+          hasMembers = true
+          await mkdir(members)
+          return members
+        },
         ask: (question, limits, signal) => {
           const asked = turn.then(() => serve(question, limits, signal))
           turn = asked.catch(() => {})
           return asked
         },
         leave: async () => {
-          await Promise.all([inputDirectory, outputDirectory].map((path) => rm(path, { recursive: true, force: true })))
+          // most often the reading has been moved away and there is one file to remove
+          await Promise.all([unlink(content).catch(() => {}), unlink(reading).catch(() => {})])
+          if (hasMembers) await rm(members, { recursive: true, force: true })
+          free.push(number)
         },
       }
     },
