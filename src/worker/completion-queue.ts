@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as turnEnd, setTimeout as pause } from 'node:timers/promises'
 import { failpoint, toSheafError, type Logger } from '../core/index.ts'
 import type { Database } from '../database/index.ts'
 import { completeJobs, judgeFailure, settleBatch, type Completion, type Failure } from '../queue/index.ts'
@@ -7,12 +7,17 @@ export interface CompletionQueueOptions {
   database: Database
   worker: number
   log: Logger
+  /** How many leases the worker holds, those that wait here included. */
+  held(): number
   /** Called after each group was written (or given up), whatever became of it. */
   onWritten(completions: readonly Completion[]): void
   /** Batches of which this worker still holds documents: their end comes with one of those. */
   unfinishedBatches(): ReadonlySet<string | null>
 }
 
+/** So many documents are gathered for one transaction, for so long at most. */
+const GATHER = 16
+const GATHER_MS = 20
 const PAUSE_MS = 250
 const RETRY_SECONDS = 2
 /** A group is tried so often as a whole, then each of it alone, then as an internal failure. */
@@ -51,14 +56,32 @@ export class CompletionQueue {
 
   #write(): void {
     if (this.#writing || this.#waiting.length === 0) return
+    this.#writing = this.#writeWaiting()
+  }
+
+  async #writeWaiting(): Promise<void> {
+    await this.#gather()
     const group = this.#waiting
     this.#waiting = []
-    this.#writing = this.#writeGroup(group).finally(() => {
+    try {
+      await this.#writeGroup(group)
+    } finally {
       this.#writing = null
       this.#options.onWritten(group)
       this.#write()
       this.#settle()
-    })
+    }
+  }
+
+  /** Documents that end within moments of each other share a transaction; what nobody follows is written at once. */
+  async #gather(): Promise<void> {
+    await turnEnd() // else the first of many that end together is written alone
+    const until = performance.now() + GATHER_MS
+    const isWorthIt = (): boolean =>
+      this.#waiting.length < GATHER &&
+      this.#waiting.length < this.#options.held() &&
+      this.#waiting.every(({ lease }) => lease.kind === 'document')
+    while (isWorthIt() && performance.now() < until) await pause(GATHER_MS / 5)
   }
 
   async #writeGroup(group: Completion[]): Promise<void> {

@@ -86,6 +86,7 @@ export class LeaseLoop {
       log,
       worker: this.worker,
       onWritten: (group) => this.#written(group),
+      held: () => this.#held.size,
       unfinishedBatches: () => new Set(this.#held.values().map(({ lease }) => lease.batchId)),
     })
   }
@@ -136,7 +137,7 @@ export class LeaseLoop {
       slots,
       Math.min(LARGEST_CLAIM, Math.ceil((this.#speed.finished / Math.max(1, this.#speed.ms)) * PREFETCH_MS)),
     )
-    const lowWater = Math.max(1, goal / 2)
+    const lowWater = Math.max(1, goal / 4)
     if (this.#waiting.length >= lowWater) return 0
     return Math.min(goal - this.#waiting.length, maxLeases - this.#taken)
   }
@@ -162,9 +163,21 @@ export class LeaseLoop {
     this.#moreLikely = leases.length === limit
     this.#taken += leases.length
     for (const lease of leases) this.#held.set(lease.id, { lease, abort: new AbortController(), begun: false })
-    if (leases.length > 0) await this.#options.prepare?.(leases)
+    await this.#prepare(leases)
     this.#waiting.push(...leases)
     this.#begin()
+  }
+
+  /** What cannot be prepared is given back at once: nobody would begin it. */
+  async #prepare(leases: readonly Lease[]): Promise<void> {
+    if (leases.length === 0) return
+    try {
+      await this.#options.prepare?.(leases)
+    } catch (error) {
+      for (const lease of leases) this.#forget(lease)
+      await releaseLeases(this.#options.database, this.worker, leases)
+      throw error
+    }
   }
 
   #begin(): void {
