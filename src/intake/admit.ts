@@ -64,6 +64,7 @@ export async function admitFiles(
     const known = await byClientKey(tx, context.workspaceId, batchId, files)
     const fresh = files.filter((file) => !file.clientKey || !known.has(file.clientKey))
     const room = await roomLeft(tx, context.workspaceId, batchId, plan)
+    await checkStoredBytes(tx, context.workspaceId, fresh, plan)
     const first = await nextPosition(tx, context.workspaceId, batchId)
     const entries = fresh.map((file, index) => toEntry(file, [first + index], null, index < room))
     await insertDocuments(tx, context, batchId, entries)
@@ -277,6 +278,24 @@ async function roomLeft(tx: Transaction, workspaceId: string, batchId: string, p
     join batches b on b.workspace_id = d.workspace_id and b.id = d.batch_id and j.run_number = b.run_number
     where d.workspace_id = ${workspaceId} and d.batch_id = ${batchId} and d.parent_id is null and coalesce(j.error_category, '') <> 'rejected'`)
   return Math.max(0, plan.maxFilesPerBatch - rows[0]!.files)
+}
+
+/** Counts under a lock of the workspace, so that parallel uploads at the limit do not all get in. Throws plan_limit. */
+async function checkStoredBytes(
+  tx: Transaction,
+  workspaceId: string,
+  files: readonly ReceivedFile[],
+  plan: Plan,
+): Promise<void> {
+  if (plan.maxStoredBytes === null) return
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended('bytes of ' || ${workspaceId}, 0))`)
+  const { rows } = await tx.execute<{ used: number }>(sql`
+    select coalesce(sum(bytes), 0)::bigint as used from blobs where workspace_id = ${workspaceId}`)
+  const used = rows[0]!.used
+  const wanted = files.reduce((sum, file) => sum + (file.staged?.bytes ?? 0), 0)
+  if (used + wanted <= plan.maxStoredBytes) return
+  const detail = `The plan ${plan.name} stores ${plan.maxStoredBytes} bytes; ${used} are used.`
+  throw new SheafError('plan_limit', detail, { extra: { limit: plan.maxStoredBytes, used } })
 }
 
 async function nextPosition(tx: Transaction, workspaceId: string, batchId: string): Promise<number> {

@@ -250,3 +250,24 @@ describe('the number of batches of a plan', () => {
     }
   })
 })
+
+describe('the bytes that a plan stores', () => {
+  it('are kept when uploads to several batches come at once', async () => {
+    const limited = await startTestApi({ plan: { ...UNLIMITED, name: 'small disk', maxStoredBytes: 250 } })
+    try {
+      const somebody = await limited.person()
+      const batches = await Promise.all(Array.from({ length: 4 }, () => createBatch(somebody)))
+      const answers = await Promise.all(
+        batches.map((batch, i) => uploadFiles(somebody, batch, { 'a.txt': `${i}`.repeat(100) })),
+      )
+      expect(answers.filter(({ status }) => status === 201)).toHaveLength(2)
+      expect(answers.find(({ status }) => status === 402)!.json).toMatchObject({
+        code: 'plan_limit',
+        limit: 250,
+        used: 200,
+      })
+    } finally {
+      await limited.close()
+    }
+  })
+})

@@ -11,7 +11,10 @@ const PAGE = `<!doctype html>
 <li><a href="/openapi.json">API description (OpenAPI 3.1)</a></li>
 <li><a href="/readyz">State of this server</a></li>
 </ul>
-<p>From a terminal: <code>sheaf batches</code>, <code>sheaf --help</code>.</p>
+<h2>Try it</h2>
+<p>A small batch lies in <code>assets/sample</code>. From a terminal in the repository:</p>
+<pre>npm run -s sheaf -- run assets/sample --out sample-out --export csv</pre>
+<p>Then look at <code>sample-out/manifest.csv</code>, or at <code>npm run -s sheaf -- batches</code>.</p>
 <p>Version VERSION</p>
 </body>
 </html>

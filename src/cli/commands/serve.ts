@@ -47,7 +47,11 @@ function announce({ terminal, flags }: Invocation, server: Server, dataDir: stri
   const keyFile = join(dataDir, 'api-key')
   if (flags.json) terminal.print(JSON.stringify({ url: server.url, keyFile }))
   else if (server.url === null) terminal.print('Sheaf is ready and works on what waits.')
-  else terminal.print(`Sheaf is ready at ${server.url} (API key: ${keyFile})`)
+  else {
+    terminal.print(`Sheaf is ready at ${server.url} (API key: ${keyFile})`)
+    if (terminal.isWatched)
+      terminal.say('A sample batch to try: npm run -s sheaf -- run assets/sample --out sample-out')
+  }
 }
 
 function exitCodeOf(end: NodeJS.Signals | 'idle'): number {
