@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- [--seeds N] [--seed S]`: seeded runs that kill -9 the server, a worker or a reader child at random
+ * `npm run chaos -- [--seeds N] [--seed S]`: seeded runs that kill -9 the server, its database, a worker or a reader child at random
  * moments or failpoints during upload, reading, finalising and deletion. Prints a line for each seed; exit 1 if one is
  * not as it must be, with the seed that repeats it.
  */

@@ -26,7 +26,7 @@ export interface ChaosReport {
   outcome: string
 }
 
-type Fault = 'server' | 'worker' | 'reader' | 'failpoint'
+type Fault = 'server' | 'worker' | 'reader' | 'database' | 'failpoint'
 
 /** One run with faults decided by the seed; without faults for the seed 0. */
 export async function chaosRun(seed: number): Promise<ChaosReport> {
@@ -72,7 +72,7 @@ interface PlannedFault {
 
 function planFaults(random: Random): PlannedFault[] {
   const faults: PlannedFault[] = Array.from({ length: 1 + random.below(3) }, () => ({
-    kind: random.pick(['server', 'worker', 'reader'] as const),
+    kind: random.pick(['server', 'worker', 'reader', 'database'] as const),
     afterMs: random.below(2500),
   }))
   // at most one reader dies by our hand: two deaths of one document's reader mean quarantine, rightly
@@ -121,11 +121,16 @@ async function injectFaults(
     }
     await pause(fault.afterMs)
     if (watch.stopped) return
-    const { workers, readers } = server.descendants()
     if (fault.kind === 'server') await server.kill()
-    else killOne(fault.kind === 'worker' ? workers : readers, random)
+    else killOne(await victims(server, fault.kind), random)
     report.faults.push(`kill ${fault.kind} after ${fault.afterMs} ms`)
   }
+}
+
+async function victims(server: ServedSheaf, kind: Fault): Promise<number[]> {
+  if (kind === 'database') return server.postmaster()
+  const { workers, readers } = server.descendants()
+  return kind === 'worker' ? workers : readers
 }
 
 function killOne(pids: readonly number[], random: Random): void {

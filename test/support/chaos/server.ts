@@ -79,6 +79,13 @@ export class ServedSheaf {
     return { workers, readers: workers.flatMap((pid) => below(pid)) }
   }
 
+  /** The PostgreSQL server's own process, none while there is no server. */
+  async postmaster(): Promise<number[]> {
+    const file = await readFile(join(this.dataDir, 'server.json'), 'utf8').catch(() => '{}')
+    const { postmasterPid } = JSON.parse(file) as { postmasterPid?: number | null }
+    return postmasterPid ? [postmasterPid] : []
+  }
+
   request(path: string, init: RequestInit = {}): Promise<Response> {
     return fetch(this.#base + path, {
       ...init,
