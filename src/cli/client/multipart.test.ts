@@ -40,13 +40,15 @@ describe('the body of an upload', () => {
     })
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.tuple(name, fc.uint8Array({ maxLength: 5000 })), { minLength: 1, maxLength: 4 }),
+        fc.array(fc.tuple(name, fc.uint8Array({ maxLength: 5000 })), { minLength: 1, maxLength: 40 }),
         async (given) => {
           const files = await Promise.all(
             given.map(async ([label, content], index) => {
               const file = join(folder, `file-${index}`)
               await writeFile(file, content)
-              return { name: label, file, key: `key-${index}`, content }
+              // what was found large is streamed, what was found small is read ahead
+              const bytes = index % 2 === 0 ? content.length : 1024 * 1024
+              return { name: label, file, bytes, key: `key-${index}`, content }
             }),
           )
           const { contentType, open } = multipartBody(files)
@@ -66,14 +68,14 @@ describe('the body of an upload', () => {
   test('can be opened again for another try', async () => {
     const file = join(folder, 'again')
     await writeFile(file, 'text')
-    const { open } = multipartBody([{ name: 'again', file, key: 'k' }])
+    const { open } = multipartBody([{ name: 'again', file, bytes: 4, key: 'k' }])
     expect(await buffer(open())).toEqual(await buffer(open()))
   })
 
   test('no name ends the header line or the quotes', async () => {
     const file = join(folder, 'plain')
     await writeFile(file, '')
-    const { open } = multipartBody([{ name: 'a"\r\nX-Evil: 1\r\n\r\n\0\\', file, key: 'k' }])
+    const { open } = multipartBody([{ name: 'a"\r\nX-Evil: 1\r\n\r\n\0\\', file, bytes: 0, key: 'k' }])
     const head = (await buffer(open()))
       .toString()
       .split('\r\n\r\n')
@@ -84,8 +86,8 @@ describe('the body of an upload', () => {
     ])
   })
 
-  test('a file that went away is named by the error', async () => {
-    const gone = { name: 'gone', file: join(folder, 'gone'), key: 'k' }
+  test.each([10, 10_000_000])('a file of %i bytes that went away is named by the error', async (bytes) => {
+    const gone = { name: 'gone', file: join(folder, 'gone'), bytes, key: 'k' }
     const error = await buffer(multipartBody([gone]).open()).then(
       () => null,
       (reason: unknown) => reason,

@@ -54,7 +54,12 @@ export async function uploadFiles(
   const unreadable: Unreadable[] = []
   let sent = 0
   for (const group of groupFiles(files)) {
-    let rest = group.map((file): MultipartFile => ({ name: file.label, file: file.file, key: fileKey(file) }))
+    let rest = group.map((file): MultipartFile => ({
+      name: file.label,
+      file: file.file,
+      bytes: file.bytes,
+      key: fileKey(file),
+    }))
     while (rest.length > 0 && !options.isStopped()) {
       const failed = await sendGroup(connection, batchId, rest)
       if (failed === null) break

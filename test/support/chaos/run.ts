@@ -99,8 +99,11 @@ async function keepAlive(server: ServedSheaf, watch: { stopped: boolean }, repor
     if (!server.isRunning) {
       report.faults.push('start again')
       await server.start().catch((error: unknown) => {
-        // killed again while it started
-        if (!String(error).includes('SIGKILL')) report.broken.push(String(error))
+        // killed again while it started, itself or its database; it says so and is started once more
+        const isOurs = /SIGKILL|The database does not answer|terminating connection|Connection terminated/.test(
+          String(error),
+        )
+        if (!isOurs) report.broken.push(String(error))
       })
     }
     await pause(5)
