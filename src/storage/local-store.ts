@@ -138,7 +138,7 @@ async function sweepStaged(staged: string, before: number): Promise<number> {
   try {
     for (const name of await readdir(staged)) {
       const found = await stat(join(staged, name)).catch(() => null)
-      if (found === null || found.ctimeMs > before) continue
+      if (found === null || Math.floor(found.ctimeMs) > before) continue
       await rm(join(staged, name), { force: true })
       removed += 1
     }
