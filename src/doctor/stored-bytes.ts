@@ -106,9 +106,24 @@ export async function collectGarbage(
   let objects = 0
   let bytes = 0
   for (const orphan of (await findOrphans(database, store, context)).filter((one) => one.modified.getTime() <= limit)) {
-    if (!(await store.delete(orphan.key))) continue
+    if (!(await deleteOrphan(database, store, context, orphan.key))) continue
     objects++
     bytes += orphan.bytes
   }
   return { objects, bytes, staged: await store.sweep(olderThanMs) }
+}
+
+/**
+ * Deletes under the lock of a row of its own making: whoever stores the same content in this moment waits for the row,
+ * and then gives its bytes the name again. False when a row has come meanwhile, or the bytes have gone.
+ */
+function deleteOrphan(database: Database, store: BlobStore, context: UserContext, key: string): Promise<boolean> {
+  return database.asUser(context, async (tx) => {
+    const { rowCount } = await tx.execute(sql`
+      insert into blobs (workspace_id, key, sha256, bytes) values (${context.workspaceId}, ${key}, '', 0) on conflict do nothing`)
+    if (rowCount !== 1) return false
+    const deleted = await store.delete(key)
+    await tx.execute(sql`delete from blobs where workspace_id = ${context.workspaceId} and key = ${key}`)
+    return deleted
+  })
 }
