@@ -2,19 +2,11 @@ import type { Pipeline, ReadingIssue } from '../core/index.ts'
 import { type Database, sql } from '../database/index.ts'
 import type { DocumentFacts, Lease, StageResult } from '../queue/index.ts'
 import type { StagedBlob } from '../storage/index.ts'
-import type { UnpackedMember } from './reader/protocol.ts'
+import type { ReadingFacts, UnpackedMember } from './reader/protocol.ts'
 
-/** What a reading left in `results.data`: everything about it but its text. */
-export interface ReadingData {
+/** What a reading left in `results.data`. */
+export interface ReadingData extends ReadingFacts {
   mediaType: string
-  title: string | null
-  language: string | null
-  metadata: Record<string, string>
-  pages: number
-  failedPages: number[]
-  words: number
-  characters: number
-  issues: ReadingIssue[]
   reader: string
 }
 

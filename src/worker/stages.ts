@@ -113,21 +113,9 @@ async function parse(work: DocumentWork, context: StageContext): Promise<void> {
   })
   if (answer.operation !== 'read') throw unexpected('parse', answer)
   failpoint('after-read')
-  const { title, language, metadata, pages, failedPages, words, characters, issues } = answer
   const blob = await context.store.adopt(output, answer.written)
   work.staged.push(blob)
-  const data: ReadingData = {
-    mediaType: work.mediaType!,
-    title,
-    language,
-    metadata,
-    pages,
-    failedPages,
-    words,
-    characters,
-    issues,
-    reader: READER_VERSION,
-  }
+  const data: ReadingData = { ...answer.facts, mediaType: work.mediaType!, reader: READER_VERSION }
   work.facts.parseMs = answer.milliseconds
   work.results.push({
     stage: 'parse',

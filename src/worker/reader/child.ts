@@ -95,21 +95,8 @@ async function read(request: ReaderRequest & { operation: 'read' }): Promise<Rea
     writer.end(end)
     const written = await output.end()
     const { title, language, metadata, pages, failedPages, words, characters, issues } = end
-    const milliseconds = performance.now() - began
-    return {
-      operation: 'read',
-      output: request.output,
-      written,
-      title,
-      language,
-      metadata,
-      pages,
-      failedPages,
-      words,
-      characters,
-      issues,
-      milliseconds,
-    }
+    const facts = { title, language, metadata, pages, failedPages, words, characters, issues }
+    return { operation: 'read', output: request.output, written, facts, milliseconds: performance.now() - began }
   } finally {
     await content.close()
   }

@@ -51,6 +51,12 @@ export interface ReadAnswer {
   output: string
   /** Its hash and size, as the child wrote and synced it. */
   written: { sha256: string; bytes: number }
+  facts: ReadingFacts
+  milliseconds: number
+}
+
+/** Everything about a reading but its text. */
+export interface ReadingFacts {
   title: string | null
   language: string | null
   metadata: Record<string, string>
@@ -59,7 +65,6 @@ export interface ReadAnswer {
   words: number
   characters: number
   issues: ReadingIssue[]
-  milliseconds: number
 }
 
 /** What the child says: where it is, or the answer, with the memory it has grown to. */
