@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
-/** Presets by name; each is a full pipeline. A step runs if its key is there; reading always runs. */
-export const PRESETS = ['read', 'extract', 'score-reports', 'authorship', 'similarity', 'index', 'full'] as const
+/** Presets by name. One that runs steps this version does not have is refused, not accepted and half done. */
+export const PRESETS = ['read'] as const
 
 const seconds = z.number().positive().max(36_000)
 
@@ -18,16 +18,6 @@ export const pipelineSchema = z
     preset: z.enum(PRESETS).optional(),
     read: readOptionsSchema.optional(),
     limits: z.strictObject({ documentSeconds: seconds.optional(), pageSeconds: seconds.optional() }).optional(),
-    priorityBy: z
-      .array(
-        z.strictObject({
-          mediaType: z.string().optional(),
-          type: z.string().optional(),
-          priority: z.enum(['low', 'normal', 'high', 'urgent']),
-        }),
-      )
-      .max(100)
-      .optional(),
     /** R2 prompt fields are kept here until the extraction step reads them. */
     extract: z.looseObject({}).optional(),
   })

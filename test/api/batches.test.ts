@@ -299,3 +299,15 @@ describe('the list of batches', () => {
     expect((await a.call('GET', `/api/keys?cursor=${nextCursor}`)).status).toBe(400)
   })
 })
+
+describe('a pipeline with steps that this version does not have', () => {
+  it.each([{ pipeline: 'authorship' }, { pipeline: { preset: 'full' } }, { pipeline: { priorityBy: [] } }])(
+    'is refused, not accepted and left undone: %j',
+    async (body) => {
+      expect(await person.call('POST', '/api/batches', { body: { name: 'x', ...body } })).toMatchObject({
+        status: 400,
+        json: { code: 'bad_request' },
+      })
+    },
+  )
+})
